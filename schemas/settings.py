@@ -1,0 +1,140 @@
+"""Every setting, from the environment: names start with `TIDEMARK_`, `python -m schemas.settings` prints the table."""
+
+import os
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, get_args, get_type_hints
+
+import msgspec
+from msgspec import Meta, Struct
+
+from schemas.errors import UsageError
+from schemas.statuses import Lane
+from schemas.times import DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS, Clock, fixed_clock, wall_clock
+
+PREFIX = "TIDEMARK_"
+_UNITS_MS = {"ms": 1, "s": SECOND_MS, "m": MINUTE_MS, "h": HOUR_MS, "d": DAY_MS}
+DedupMode = Literal["drop", "observe", "off"]
+
+
+class Slice(Struct, frozen=True):
+    """This process takes the partitions p with `p % of == index`."""
+
+    index: int
+    of: int
+
+    def __str__(self) -> str:
+        return f"{self.index}-of-{self.of}"
+
+
+def _about(text: str) -> Meta:
+    return Meta(extra={"about": text})
+
+
+class Settings(Struct, frozen=True, kw_only=True):
+    """What a process was told. Durations are milliseconds, sizes bytes, whatever unit the environment used."""
+
+    broker: Annotated[str, _about("where topics live: `file://FOLDER` or `kafka://HOST:PORT[,HOST:PORT]`")] = (
+        "file://data/topics"
+    )
+    clickhouse: Annotated[
+        str, _about("`chdb://FOLDER` (the engine in this process) or `http[s]://USER:PASSWORD@HOST:PORT/DATABASE`")
+    ] = "chdb://data/clickhouse"
+    lanes: Annotated[tuple[Lane, ...], _about("lanes of `flows.status` in this process, comma-separated")] = tuple(Lane)
+    slice: Annotated[Slice, _about("`I/N`: of N processes with the same lanes this is number I")] = Slice(0, 1)
+    partitions: Annotated[int, _about("partitions of a topic that does not exist yet")] = 4
+    recovery: Annotated[str, _about("folder of the flows' snapshots")] = "data/recovery"
+    epoch: Annotated[int, _about("time between snapshots")] = 5 * SECOND_MS
+    window: Annotated[int, _about("length of the dedup window")] = 6 * HOUR_MS
+    window_mb: Annotated[int, _about("memory of the dedup window in a process; beyond it the oldest hours go")] = 2048
+    dedup: Annotated[DedupMode, _about("`drop` repeats, `observe` (count them, pass them) or `off`")] = "drop"
+    accept_gap: Annotated[bool, _about("`1`: go on behind a range of a topic that no longer exists")] = False
+    hash_key: Annotated[
+        str, _about("`VERSION:HEX[,…]`: 128-bit keys that hash personal data, newest first; made if unset")
+    ] = ""
+    http_port: Annotated[int, _about("port of the page")] = 8000
+    fsync: Annotated[bool, _about("`1`: file topics and window logs survive power loss, not only kill -9")] = False
+    clock: Annotated[int, _about("fixed time for seeded campaigns, ms since the epoch; 0: the wall clock")] = 0
+    kafka: Annotated[dict[str, str], _about("`TIDEMARK_KAFKA_<OPTION>`: a librdkafka option, `_` for `.`")] = {}
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] = os.environ) -> "Settings":
+        """Read the environment; raises UsageError that names the variable, also for a name that is none of ours."""
+        values: dict[str, Any] = {}
+        kafka: dict[str, str] = {}
+        for variable, text in environ.items():
+            if variable.startswith(_KAFKA_PREFIX):
+                kafka[variable.removeprefix(_KAFKA_PREFIX).lower().replace("_", ".")] = text
+            elif variable.startswith(PREFIX) and text:
+                name = variable.removeprefix(PREFIX).lower()
+                values[name] = _parse(variable, name, text)
+        return cls(**values, kafka=kafka)
+
+    def now(self) -> Clock:
+        return fixed_clock(self.clock) if self.clock else wall_clock
+
+
+_KAFKA_PREFIX = f"{PREFIX}KAFKA_"
+_DURATIONS = ("window", "epoch")
+
+
+def _parse(variable: str, name: str, text: str) -> Any:
+    if name not in Settings.__struct_fields__ or name == "kafka":
+        raise UsageError(f"{variable}: no such setting; `python -m schemas.settings` lists them")
+    try:
+        if name in _DURATIONS:
+            return parse_duration_ms(text)
+        if name == "slice":
+            return _parse_slice(text)
+        if name == "lanes":
+            return tuple(lane for lane in Lane if lane in _parse_lanes(text))
+        return msgspec.convert(text, get_type_hints(Settings)[name], strict=False)
+    except (ValueError, msgspec.ValidationError) as error:
+        raise UsageError(f"{variable}={text}: {error}") from None
+
+
+def parse_duration_ms(text: str) -> int:
+    """`250ms`, `5s`, `30m`, `6h`, `7d`; raises ValueError."""
+    number = text.rstrip("abcdefghijklmnopqrstuvwxyz")
+    unit = _UNITS_MS.get(text[len(number) :])
+    if unit is None or not number.isdigit() or int(number) == 0:
+        raise ValueError("a duration is a whole number above 0 and one of ms, s, m, h, d, as in 6h")
+    return int(number) * unit
+
+
+def _parse_slice(text: str) -> Slice:
+    index, _, of = text.partition("/")
+    if not (index.isdigit() and of.isdigit() and int(index) < int(of)):
+        raise ValueError("a slice is I/N with I from 0 to N-1, as in 0/4")
+    return Slice(int(index), int(of))
+
+
+def _parse_lanes(text: str) -> set[Lane]:
+    return {Lane(lane.strip()) for lane in text.split(",")}
+
+
+def settings_table() -> str:
+    """Every setting as a Markdown table; the README holds it, a test compares."""
+    defaults = Settings()
+    hints = get_type_hints(Settings, include_extras=True)
+    rows = ["| Variable | Default | What |", "|---|---|---|"]
+    for name in Settings.__struct_fields__:
+        about = next(meta.extra["about"] for meta in get_args(hints[name]) if isinstance(meta, Meta) and meta.extra)
+        variable = f"{PREFIX}{name.upper()}" + ("_<OPTION>" if name == "kafka" else "")
+        rows.append(f"| `{variable}` | {_shown(name, getattr(defaults, name))} | {about} |")
+    return "\n".join(rows)
+
+
+def _shown(name: str, value: Any) -> str:
+    if name in _DURATIONS:
+        return f"`{value // HOUR_MS}h`" if value % HOUR_MS == 0 else f"`{value // SECOND_MS}s`"
+    if name == "slice":
+        return f"`{value.index}/{value.of}`"
+    if name == "lanes":
+        return f"`{','.join(value)}`"
+    if value in ("", {}):
+        return ""
+    return f"`{int(value) if isinstance(value, bool) else value}`"
+
+
+if __name__ == "__main__":
+    print(settings_table())

@@ -1,0 +1,26 @@
+"""Milliseconds since the epoch, and which of them are believed."""
+
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+Clock = Callable[[], int]
+"""Returns the time that windows and range checks go by, in UTC milliseconds."""
+
+SECOND_MS = 1_000
+MINUTE_MS = 60 * SECOND_MS
+HOUR_MS = 60 * MINUTE_MS
+DAY_MS = 24 * HOUR_MS
+
+# ClickHouse refuses an insert that touches more than a hundred partitions (months): one absurd date would
+# take its whole batch along, so it is refused alone, before.
+EARLIEST_MS = int(datetime(2015, 1, 1, tzinfo=UTC).timestamp() * 1000)
+FUTURE_TOLERANCE_MS = DAY_MS
+
+
+def wall_clock() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def fixed_clock(at_ms: int) -> Clock:
+    return lambda: at_ms
