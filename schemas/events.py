@@ -8,7 +8,7 @@ from schemas.statuses import Status
 
 Milliseconds = Annotated[int, Meta(ge=0, le=2**53)]
 CampaignId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
-MessageKey = Annotated[int, Meta(ge=0, lt=2**63)]
+MessageKey = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 Attempt = Annotated[int, Meta(ge=1, le=255)]
 Token = Annotated[str, Meta(max_length=128)]
 """A short name: a provider, a sender number, an error code."""

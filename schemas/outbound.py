@@ -24,7 +24,7 @@ class Outbound(Struct, frozen=True, gc=False, omit_defaults=True, kw_only=True, 
     campaign_id: CampaignId
 
 
-class Campaign(Outbound, tag="campaign", kw_only=True):
+class Campaign(Outbound, tag="campaign", frozen=True, kw_only=True):
     """A campaign's frozen plan. The latest record of an id holds."""
 
     name: Annotated[str, Meta(max_length=256)]
@@ -37,7 +37,7 @@ class Campaign(Outbound, tag="campaign", kw_only=True):
     """Cost of one message by country code, `""` for all others."""
 
 
-class Progress(Outbound, tag="progress", kw_only=True):
+class Progress(Outbound, tag="progress", frozen=True, kw_only=True):
     """The sender's own second: what it was allowed, what it achieved, what held it back."""
 
     allowed_per_s: float
@@ -47,7 +47,7 @@ class Progress(Outbound, tag="progress", kw_only=True):
     in_flight: Count = 0
 
 
-class MessageRecord(Outbound, kw_only=True):
+class MessageRecord(Outbound, frozen=True, kw_only=True):
     """What every record about one message has; dimensions may be left out after the first record that gave them."""
 
     message_key: MessageKey | None = None
@@ -60,19 +60,19 @@ class MessageRecord(Outbound, kw_only=True):
     recipient: Reference | None = None
 
 
-class Screened(MessageRecord, tag="screened", kw_only=True):
+class Screened(MessageRecord, tag="screened", frozen=True, kw_only=True):
     """Not sent, on purpose."""
 
     reason: ScreenReason
 
 
-class Intent(MessageRecord, tag="intent", kw_only=True):
+class Intent(MessageRecord, tag="intent", frozen=True, kw_only=True):
     """About to be handed to the provider: without an outcome the message is in flight."""
 
     sent_at: Milliseconds
 
 
-class Accepted(MessageRecord, tag="accepted", kw_only=True):
+class Accepted(MessageRecord, tag="accepted", frozen=True, kw_only=True):
     """The provider took it: also the status event `accepted`."""
 
     sent_at: Milliseconds
@@ -80,7 +80,7 @@ class Accepted(MessageRecord, tag="accepted", kw_only=True):
     provider_message_id: Reference | None = None
 
 
-class Rejected(MessageRecord, tag="rejected", kw_only=True):
+class Rejected(MessageRecord, tag="rejected", frozen=True, kw_only=True):
     """The provider refused it: also the status event `rejected`. Not `final`: it will be tried again."""
 
     sent_at: Milliseconds
@@ -89,13 +89,13 @@ class Rejected(MessageRecord, tag="rejected", kw_only=True):
     final: bool = True
 
 
-class InDoubt(MessageRecord, tag="in_doubt", kw_only=True):
+class InDoubt(MessageRecord, tag="in_doubt", frozen=True, kw_only=True):
     """The outcome is unknown (a timeout, a crash): neither sent again nor given up."""
 
     sent_at: Milliseconds | None = None
 
 
-class Settled(MessageRecord, tag="settled", kw_only=True):
+class Settled(MessageRecord, tag="settled", frozen=True, kw_only=True):
     """A doubt resolved: `sent` (the provider has it) or `lost` (it never arrived there)."""
 
     outcome: Literal["sent", "lost"]

@@ -1,0 +1,42 @@
+# Needs Python 3.11 or 3.12 and make; what else is needed, `make setup` installs into .venv.
+PYTHON ?= $(shell command -v python3.12 || command -v python3.11 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/ready
+
+help: ## list these commands
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+setup: $(READY) ## a virtual environment in .venv, everything installed
+
+$(READY): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; ok = (3, 11) <= sys.version_info < (3, 13); sys.exit(0 if ok else "Python 3.11 or 3.12 is needed, this is " + sys.version.split()[0])'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+demo: setup ## play a campaign live, embedded, with a page on port 8000
+	$(BIN)/python -m loadgen.demo
+
+test: setup ## all tests; what a real part lacks is told in the skip
+	$(BIN)/python -m pytest
+
+check: setup ## lint, format, types, layers, generated files
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+generate: setup ## what is generated and checked in: JSON Schemas
+	$(BIN)/python -m schemas.export
+
+lock: setup ## pin what pyproject.toml allows, without registry addresses
+	$(BIN)/python -m pip install --quiet uv
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --extra dev --no-emit-index-url --no-annotate \
+		--no-header --generate-hashes pyproject.toml -o requirements.lock
+
+clean: ## remove what make and the demo made
+	rm -rf $(VENV) .cache data
+
+.PHONY: help setup demo test check generate lock clean

@@ -1,0 +1,22 @@
+"""`python -m api`: reports and the page, on TIDEMARK_HTTP_PORT of loopback."""
+
+import sys
+
+from api.server import serve_until
+from schemas.errors import TidemarkError
+from schemas.settings import Settings
+
+
+def main() -> int:
+    try:
+        serve_until(Settings.from_env(), lambda: False)
+    except TidemarkError as error:
+        print(f"api: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        return 0
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,125 @@
+"""What runs beside the status flow: a row of `flow_stats` a second and lane, and the sweeper."""
+
+import fcntl
+import logging
+import threading
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import polars as pl
+
+from flows.stats import LaneStats
+from flows.stopping import Stop
+from flows.sweeper import Sweeper
+from flows.window import Window
+from schemas.errors import TidemarkError
+from schemas.settings import Settings
+from schemas.statuses import Lane
+from schemas.times import Clock, wall_clock
+from sql.warehouse import Warehouse
+
+log = logging.getLogger(__name__)
+
+_EVERY_S = 1.0
+_MAPS = dict.fromkeys(("repeats", "dead_letters"), pl.List(pl.Struct({"key": pl.String, "value": pl.Int64})))
+
+
+class StatsKeeper:
+    """Writes what the lanes counted, once a second. Best effort: what finds no database is lost."""
+
+    def __init__(self, settings: Settings, stats: Sequence[LaneStats], window: Window | None) -> None:
+        self._warehouse = Warehouse(settings.clickhouse, share=True)
+        self._stats = stats
+        self._window = window
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="stats", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def finish(self) -> None:
+        self._ended.set()
+        if self._thread.is_alive():
+            self._thread.join(timeout=5)
+        self._write()
+        self._warehouse.close()
+
+    def _run(self) -> None:
+        while not self._ended.wait(_EVERY_S):
+            self._write()
+
+    def _write(self) -> None:
+        if self._window:
+            ids, size = self._window.size()
+            for stats in self._stats:
+                stats.set(window_ids=ids, window_bytes=size)
+        rows = [stats.take(wall_clock()) for stats in self._stats]
+        try:
+            self._warehouse.insert("flow_stats", as_frame(rows))
+        except TidemarkError as error:
+            log.warning("flow_stats: %s", error)
+
+
+def as_frame(rows: list[dict[str, object]]) -> pl.DataFrame:
+    """Rows of `flow_stats` as its columns want them."""
+    frame = pl.DataFrame([{name: _plain(value) for name, value in row.items()} for row in rows], schema_overrides=_MAPS)
+    return frame.with_columns(pl.col("at").cast(pl.Datetime("ms", "UTC")))
+
+
+def _plain(value: object) -> object:
+    return [{"key": key, "value": count} for key, count in value.items()] if isinstance(value, dict) else value
+
+
+class Companions:
+    """Threads beside the status flow of one process; each has a connection of its own."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        stats: Mapping[Lane, LaneStats],
+        window: Window,
+        clock: Clock,
+        stop: Stop,
+    ) -> None:
+        self._window = window
+        self._keeper = StatsKeeper(settings, list(stats.values()), window)
+        self._stop = stop
+        self._lock = Path(settings.recovery) / "sweeper.lock"
+        self._thread: threading.Thread | None = None
+        if Lane.OTHER in stats and settings.slice.index == 0:
+            warehouse = Warehouse(settings.clickhouse, share=True)
+            self._sweeper = Sweeper(warehouse, clock, stats[Lane.OTHER], stop)
+            self._thread = threading.Thread(target=self._sweep, name="sweeper", daemon=True)
+
+    def start(self) -> None:
+        self._keeper.start()
+        if self._thread:
+            self._thread.start()
+
+    def finish(self) -> None:
+        self._stop.ask()
+        if self._thread:
+            self._thread.join(timeout=5)
+            self._sweep_to_end()
+        self._keeper.finish()
+        self._window.close()
+
+    def _sweep_to_end(self) -> None:
+        """What landed last may be what some waited for; a database that is down leaves it to the next start."""
+        if self._stop.failure is None:
+            try:
+                self._sweeper.finish()
+            except TidemarkError as error:
+                log.warning("sweeper_unfinished error=%s", error)
+
+    def _sweep(self) -> None:
+        """One sweeper at a time: of the processes with lane `other` that of slice 0, and of a cluster whoever locks."""
+        with self._lock.open("w") as file:
+            while not self._stop():
+                try:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    self._sweeper.run()
+                except BlockingIOError:
+                    self._stop.wait(_EVERY_S)
+                except TidemarkError as error:
+                    self._stop.fail(error)

@@ -1,0 +1,37 @@
+"""Who may read next, where the lanes share a process: Delivered before the rest, Read last, and none starves."""
+
+from collections.abc import Callable, Sequence
+
+RESERVED_SHARE = 10
+"""Of so many turns that a lane is kept waiting, it gets one all the same."""
+
+
+class Gate:
+    """Lanes in order of precedence. A lane is polled only while those before it have nothing waiting.
+
+    Nothing waits where the last poll brought less than it had room for. A lane whose writer is behind is not polled at
+    all: that is how a slow database reaches back to the topic, without holding up the others.
+    """
+
+    def __init__(self, lanes: Sequence[str]) -> None:
+        self._lanes = list(lanes)
+        self._waiting = dict.fromkeys(lanes, False)
+        self._kept = dict.fromkeys(lanes, 0)
+        self._congested: dict[str, list[Callable[[], bool]]] = {lane: [] for lane in lanes}
+
+    def watch(self, lane: str, congested: Callable[[], bool]) -> None:
+        """Ask `congested` of a writer of the lane before each poll."""
+        self._congested[lane].append(congested)
+
+    def opens(self, lane: str) -> bool:
+        """Whether the lane may be polled now."""
+        if any(congested() for congested in self._congested[lane]):
+            return False
+        before = self._lanes[: self._lanes.index(lane)]
+        if not any(self._waiting[other] for other in before):
+            return True
+        self._kept[lane] += 1
+        return self._kept[lane] % RESERVED_SHARE == 0
+
+    def polled(self, lane: str, *, full: bool) -> None:
+        self._waiting[lane] = full

@@ -1,0 +1,65 @@
+"""Personal data under keyed hashes: recipients, and provider message ids (a WhatsApp id contains the number).
+
+BLAKE2b with a key (RFC 7693), 128 bits. Numbers are few, so a hash without a secret key is no secret.
+"""
+
+import os
+import secrets
+from hashlib import blake2b
+from pathlib import Path
+from typing import NamedTuple
+
+import polars as pl
+
+from schemas.errors import UsageError
+from schemas.settings import Settings
+
+HASH_BYTES = 16
+
+
+class HashKey(NamedTuple):
+    """A secret and the number that stands beside what it hashed."""
+
+    version: int
+    secret: bytes
+
+    def hashes(self, texts: pl.Series) -> pl.Series:
+        """16 bytes each; none for a null or an empty text."""
+        return pl.Series(texts.name, [self._hash(text) for text in texts], pl.Binary)
+
+    def _hash(self, text: str | None) -> bytes:
+        return blake2b(text.encode(), key=self.secret, digest_size=HASH_BYTES).digest() if text else b""
+
+
+def hash_keys(settings: Settings) -> list[HashKey]:
+    """The kept keys, newest first; made beside the recovery folder where none are set. Raises UsageError."""
+    text = settings.hash_key or _kept_key(Path(settings.recovery).parent / "hash_key")
+    try:
+        keys = [_parse(part) for part in text.split(",")]
+    except ValueError:
+        raise UsageError("TIDEMARK_HASH_KEY: VERSION:HEX[,…], a version from 1 to 255 and 32 hex digits") from None
+    return keys
+
+
+def _parse(part: str) -> HashKey:
+    version, _, digits = part.strip().partition(":")
+    key = HashKey(int(version), bytes.fromhex(digits))
+    if not 1 <= key.version <= 255 or len(key.secret) != HASH_BYTES:
+        raise ValueError(part)
+    return key
+
+
+def _kept_key(path: Path) -> str:
+    """The file's key; two processes that start at once agree on whose was first."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    made = path.with_suffix(f".{os.getpid()}")
+    if not path.exists():
+        made.touch(mode=0o600)
+        made.write_text(f"1:{secrets.token_hex(HASH_BYTES)}")
+        try:
+            os.link(made, path)
+        except FileExistsError:
+            pass
+        finally:
+            made.unlink()
+    return path.read_text().strip()

@@ -1,0 +1,151 @@
+"""Lines of topic `outbound` into tables: what senders say of campaigns and messages, and the statuses it amounts to.
+
+records -> lines -> frame -> checks -> campaigns, progress
+                               |    -> keyed    message known: outbound, and its outcomes as status events
+                               |    -> unkeyed  of a sender that numbers nothing: until the sweeper finds a key
+                               +--> bad lines
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import msgspec
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from flows import checks
+from flows.identity import HashKey
+from flows.lines import BadLine, Lines, read_lines
+from flows.status_events import refuse, typed
+from flows.topics import Record
+from schemas.columns import OUTBOUND_COLUMNS, STATUS_COLUMNS
+from schemas.outbound import Campaign, Progress
+
+_PLANS = ("campaign", "progress")
+_TYPES = [*_PLANS, "screened", "intent", "accepted", "rejected", "in_doubt", "settled"]
+_REASONS = ["suppressed", "capped", "expired", "invalid", "duplicate", "unrenderable", "cancelled"]
+_OUTCOMES = ["sent", "lost"]
+_TEXTS = ("reason", "outcome", "error_code", "channel", "provider", "sender", "template", "country")
+_OUTCOME = pl.col("type").is_in(["accepted", "rejected"])
+"""Records that are a status event as well."""
+
+_plan = msgspec.json.Decoder(Campaign | Progress)
+
+
+class Decoded(NamedTuple):
+    """Frames with the columns of the tables they go to; `outcomes` is as `status_batch.cut` takes it."""
+
+    tables: dict[str, pl.DataFrame]
+    outcomes: pl.DataFrame
+    bad: list[BadLine]
+    events: int
+    """Records that amount to a status event, and bad ones."""
+    waiting: int
+    """Of these, the ones whose message has no key yet."""
+
+
+def decode(records: Sequence[Record], now_ms: int, key: HashKey) -> Decoded:
+    """Outbound records of a poll; every line lands in one of the tables or in `bad`."""
+    lines = Lines(records)
+    read = read_lines(lines, OUTBOUND_COLUMNS)
+    numbered = read._replace(frame=read.frame.with_row_index("row"))
+    frame, refused = refuse(lines, numbered, _checks(now_ms))
+    plans, bad_plans = _read_plans(lines, read.line_numbers(_rows(frame.filter(pl.col("type").is_in(_PLANS)))))
+    messages = frame.filter(~pl.col("type").is_in(_PLANS))
+    keyed = messages.filter(pl.col("message_key").is_not_null())
+    unkeyed = messages.filter(pl.col("message_key").is_null())
+    tables = {**plans, "outbound": _hashed(keyed, key).drop("row")}
+    if len(unkeyed):
+        places = lines.places(read.line_numbers(_rows(unkeyed)))
+        tables["unkeyed"] = _hashed(unkeyed, key).drop("row", "message_key").with_columns(place=pl.Series(places))
+    bad = read.bad + refused + bad_plans
+    outcomes = status_events(keyed)
+    waiting = len(unkeyed.filter(_OUTCOME))
+    return Decoded(tables, outcomes, bad, len(bad) + len(outcomes) + waiting, waiting)
+
+
+def _rows(frame: pl.DataFrame) -> NDArray[np.int64]:
+    return frame["row"].to_numpy().astype(np.int64)
+
+
+def status_events(outbound: pl.DataFrame) -> pl.DataFrame:
+    """Accepted and rejected records as status events: the sender was told so at once, so both times are `at`."""
+    outcomes = outbound.filter(_OUTCOME)
+    return typed(
+        outcomes.select(
+            "campaign_id",
+            "message_key",
+            "attempt",
+            pl.col("type").alias("status"),
+            pl.col("type").alias("raw_status"),
+            "error_code",
+            "provider",
+            pl.col("at").alias("event_time"),
+            pl.col("at").alias("received_at"),
+            "sent_at",
+            pl.lit("", STATUS_COLUMNS["receipt_id"]).alias("receipt_id"),
+        )
+    )
+
+
+def _hashed(frame: pl.DataFrame, key: HashKey) -> pl.DataFrame:
+    return frame.with_columns(
+        pl.col("campaign_id").cast(pl.Categorical),
+        pl.col("attempt").fill_null(1),
+        pl.col("final").fill_null(True) & (pl.col("type") == "rejected"),
+        *(pl.col(name).fill_null("").cast(pl.Categorical) for name in _TEXTS),
+        key.hashes(frame["recipient"]),
+        key.hashes(frame["provider_message_id"]),
+        pl.lit(key.version, pl.Int64).alias("hash_version"),
+    )
+
+
+def _read_plans(lines: Lines, numbers: NDArray[np.int64]) -> tuple[dict[str, pl.DataFrame], list[BadLine]]:
+    """Campaigns and the sender's seconds hold nested values and are few: read one by one."""
+    plans: dict[str, list[dict[str, object]]] = {"campaigns": [], "progress": []}
+    bad = []
+    for number in numbers.tolist():
+        line = lines.line(number)
+        try:
+            plan = _plan.decode(line.text)
+        except msgspec.ValidationError as error:
+            bad.append(BadLine(line, "wrong_shape", str(error)))
+            continue
+        plans["campaigns" if isinstance(plan, Campaign) else "progress"].append(_row(plan))
+    return {table: pl.DataFrame(rows, infer_schema_length=None) for table, rows in plans.items() if rows}, bad
+
+
+def _row(plan: Campaign | Progress) -> dict[str, object]:
+    row = msgspec.structs.asdict(plan)
+    if isinstance(plan, Campaign):
+        row["prices"] = [{"key": country, "value": price} for country, price in plan.prices.items()]
+    return row
+
+
+def _checks(now_ms: int) -> list[checks.Check]:
+    kind = pl.col("type")
+    message = ~kind.is_in(_PLANS)
+    referred = (pl.col("provider_message_id").str.len_bytes() > 0) & (pl.col("provider").str.len_bytes() > 0)
+    identified = pl.col("message_key").is_not_null() | referred
+    return [
+        *checks.required("type", "at", "campaign_id"),
+        checks.one_of("type", _TYPES),
+        checks.campaign_id(),
+        checks.Check("no_identity", "neither message_key nor provider and provider_message_id", ~message | identified),
+        *(
+            checks.Check("wrong_shape", f"{name} is missing", ~_OUTCOME | pl.col(name).is_not_null())
+            for name in ("provider", "sent_at")
+        ),
+        checks.Check(
+            "wrong_shape", "reason is missing or unknown", (kind != "screened") | pl.col("reason").is_in(_REASONS)
+        ),
+        checks.Check(
+            "wrong_shape", "outcome is missing or unknown", (kind != "settled") | pl.col("outcome").is_in(_OUTCOMES)
+        ),
+        checks.Check("wrong_shape", "error_code is missing", (kind != "rejected") | pl.col("error_code").is_not_null()),
+        *checks.bounded(checks.SHORT_BYTES, "error_code", "channel", "provider", "sender", "template", "country"),
+        *checks.bounded(checks.LONG_BYTES, "recipient", "provider_message_id"),
+        *checks.numbers_in_range(),
+        *checks.times_in_range("at", now_ms, "sent_at"),
+    ]

@@ -1,0 +1,135 @@
+"""Meta's WhatsApp Cloud API: `entry[].changes[].value.statuses[]`, up to 1,000 statuses in a body.
+
+Format: https://developers.facebook.com/documentation/business-messaging/whatsapp/webhooks/reference/messages/status
+There is no event id: (id, status, recipient) names an event.
+"""
+
+from collections.abc import Sequence
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta, Raw, Struct
+
+from flows.providers.bodies import body_text, decode_json
+from flows.providers.provider import Columns, Provider, Request, column
+from schemas.statuses import Status
+
+_FIELD = "messages"
+# Under the same field, and with a `failed` of their own, but about money or a call.
+_OTHER_TYPES = frozenset({"payment", "call"})
+
+
+class _Error(Struct, gc=False):
+    code: int | str | None = None
+
+
+class _Status(Struct, gc=False):
+    id: str
+    status: str
+    timestamp: Annotated[int, Meta(ge=0, le=2**53)] | None = None
+    recipient_id: str | None = None
+    recipient_user_id: str | None = None
+    recipient_type: str | None = None
+    recipient_participant_id: str | None = None
+    recipient_participant_user_id: str | None = None
+    biz_opaque_callback_data: str | None = None
+    errors: list[_Error] | None = None
+    type: str | None = None
+
+
+class _Value(Struct, gc=False):
+    statuses: list[_Status] | None = None
+
+
+class _Change(Struct, gc=False):
+    value: _Value
+    field: str
+
+
+class _Entry(Struct, gc=False):
+    changes: list[_Change] = []
+
+
+class _Body(Struct, gc=False):
+    entry: list[_Entry] = []
+
+
+class _RawChange(Struct, gc=False):
+    field: str
+    value: Raw = Raw(b"{}")
+
+
+class _RawEntry(Struct, gc=False):
+    changes: list[_RawChange] = []
+
+
+class _RawBody(Struct, gc=False):
+    entry: list[_RawEntry] = []
+
+
+# Not strict: the timestamp is a string in most payloads and a number in some.
+_bodies = msgspec.json.Decoder(_Body, strict=False)
+_raw_bodies = msgspec.json.Decoder(_RawBody)
+_values = msgspec.json.Decoder(_Value, strict=False)
+
+
+def parse(request: Request) -> list[_Status]:
+    """The statuses of outbound messages; inbound messages and other fields give none. Raises BadRecord."""
+    text = body_text(request)
+    try:
+        body = _bodies.decode(text)
+    except (msgspec.MsgspecError, RecursionError):
+        body = _decode_apart(text)
+    statuses = []
+    for entry in body.entry:
+        for change in entry.changes:
+            if change.field == _FIELD and change.value.statuses:
+                statuses += [status for status in change.value.statuses if status.type not in _OTHER_TYPES]
+    return statuses
+
+
+def _decode_apart(text: str) -> _Body:
+    """The slow way: what the value of another field looks like is none of our business."""
+    entries = decode_json(_raw_bodies, text).entry
+    changes = [change for entry in entries for change in entry.changes if change.field == _FIELD]
+    return _Body([_Entry([_Change(decode_json(_values, change.value), _FIELD) for change in changes])])
+
+
+def columns(statuses: Sequence[_Status]) -> Columns:
+    return {
+        "raw_status": [status.status for status in statuses],
+        "event_time": column("event_time", [status.timestamp for status in statuses]) * 1000,
+        "provider_message_id": [status.id for status in statuses],
+        "recipient": [
+            # A person who hides the number has only a user id.
+            _in_group(status) if status.recipient_type else status.recipient_id or status.recipient_user_id
+            for status in statuses
+        ],
+        "error_code": [_error_code(status.errors[0]) if status.errors else None for status in statuses],
+        "echo": [status.biz_opaque_callback_data for status in statuses],
+    }
+
+
+def _in_group(status: _Status) -> str | None:
+    """The member of the group that acted: there `recipient_id` is the group."""
+    if status.recipient_type == "group":
+        return status.recipient_participant_id or status.recipient_participant_user_id
+    return status.recipient_id or status.recipient_user_id
+
+
+def _error_code(error: _Error) -> str | None:
+    return None if error.code is None else str(error.code)
+
+
+META_WHATSAPP = Provider(
+    name="meta_whatsapp",
+    statuses={
+        "sent": Status.SENT,
+        "delivered": Status.DELIVERED,
+        "read": Status.READ,
+        "played": Status.READ,
+        "failed": Status.FAILED,
+    },
+    parse=parse,
+    columns=columns,
+)

@@ -1,0 +1,140 @@
+"""Turn raw webhooks into status events, each class in its own topic: `python -m flows.route`.
+
+    webhook ─▶ parse (flows.providers) ─▶ status.delivered · status.other · status.read
+                 └─ bad bodies ─▶ dlq.webhook
+
+At-least-once: events are durable in their topic before the snapshot that moves past their webhook.
+"""
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import bytewax.operators as op
+import polars as pl
+from bytewax.dataflow import Dataflow
+
+from flows.companions import StatsKeeper
+from flows.dead_letters import encode_dead_letter
+from flows.envelopes import parse_envelopes
+from flows.running import companied, run_flow
+from flows.sinks import TopicSink
+from flows.sources import Ends, Feed, Poll, TopicSource, never
+from flows.stats import LaneStats
+from flows.stopping import Stop
+from flows.topics import open_producer
+from schemas.settings import Settings
+from schemas.statuses import LANE_OF_STATUS, Lane
+from schemas.times import Clock
+from schemas.topics import DLQ_WEBHOOK, STATUS_TOPICS, WEBHOOK, partition_column
+
+POLL_BYTES = 16 << 20
+FILL_S = 0.02
+"""Polls are so far apart while they bring little: records that hold many events cost their readers far less."""
+
+Lines = tuple[str, int, bytes]
+"""Topic, partition, whole lines."""
+
+
+class Routed(NamedTuple):
+    """What a poll of webhooks became; the keys are Bytewax's."""
+
+    lines: list[tuple[str, Lines]]
+    dead: list[tuple[str, Lines]]
+
+
+class Router:
+    """Parses and sorts; pure but for its counts."""
+
+    def __init__(self, partitions: int, clock: Clock, stats: LaneStats) -> None:
+        self._partitions = partitions
+        self._clock = clock
+        self._stats = stats
+
+    def route(self, poll: Poll) -> Routed:
+        parsed = parse_envelopes(poll.records, poll.topic, self._clock())
+        for letter in parsed.dead_letters:
+            self._stats.add_dead_letters(letter.reason)
+        self._stats.add(events=len(parsed.events) + len(parsed.dead_letters), rows=len(parsed.events))
+        dead = [(letter.partition, encode_dead_letter(letter)) for letter in parsed.dead_letters]
+        return Routed(
+            lines=[("0", lines) for lines in lines_by_topic(parsed.events, self._partitions)],
+            dead=[("0", (DLQ_WEBHOOK, partition, line)) for partition, line in dead],
+        )
+
+
+def lines_by_topic(events: pl.DataFrame, partitions: int) -> Iterator[Lines]:
+    """Status events as NDJSON for each lane's topic and partition, in order; fields that none has are left out."""
+    if events.is_empty():
+        return
+    named = [name for name, nulls in events.null_count().row(0, named=True).items() if nulls < len(events)]
+    placed = events.select(
+        pl.col("status").replace_strict(LANE_OF_STATUS).alias("lane"),
+        partition_column(partitions).alias("place"),
+        *named,
+    )
+    for (lane, place), run in placed.partition_by("lane", "place", as_dict=True, include_key=False).items():
+        yield Lane(lane).topic, place, run.write_ndjson().encode()
+
+
+class _Pace:
+    """Lets a poll through at once after one that brought much, else a moment after the one before."""
+
+    def __init__(self) -> None:
+        self._next = 0.0
+
+    def opens(self) -> bool:
+        return time.monotonic() >= self._next
+
+    def polled(self, full: bool) -> None:  # a callback's signature
+        self._next = 0.0 if full else time.monotonic() + FILL_S
+
+
+def topics(_settings: Settings) -> list[str]:
+    """All that the flow reads and writes."""
+    return [WEBHOOK, *STATUS_TOPICS, DLQ_WEBHOOK]
+
+
+def build(settings: Settings, stop: Stop, ends: Ends = never) -> tuple[Dataflow, StatsKeeper]:
+    """The flow and the thread beside it, not started. The topics exist."""
+    stats = LaneStats("route", "all", str(settings.slice))
+    router = Router(_partitions(settings), settings.now(), stats)
+    flow = Dataflow("route")
+    webhooks = op.input("webhooks", flow, TopicSource(settings, _feed(stats, ends), stop))
+    routed = op.map("parse", webhooks, router.route)
+    sink: Callable[[], TopicSink] = lambda: TopicSink(lambda: open_producer(settings), stop)  # noqa: E731
+    op.output("lanes", op.flat_map("lines", routed, lambda batch: batch.lines), sink())
+    op.output("reject", op.flat_map("dead", routed, lambda batch: batch.dead), sink())
+    return flow, StatsKeeper(settings, [stats], None)
+
+
+def _partitions(settings: Settings) -> int:
+    """Lane topics have as many as the first of them; more may be added to all at once."""
+    producer = open_producer(settings)
+    try:
+        return producer.partitions(STATUS_TOPICS[0])
+    finally:
+        producer.close()
+
+
+def _feed(stats: LaneStats, ends: Ends) -> Feed:
+    pace = _Pace()
+    return Feed(
+        topic=WEBHOOK,
+        group="tidemark.route.all",
+        max_bytes=POLL_BYTES,
+        opens=pace.opens,
+        polled=pace.polled,
+        lags=lambda lag: stats.set_lag(WEBHOOK, lag),
+        ends=ends,
+    )
+
+
+def flow() -> Dataflow:
+    """For `python -m bytewax.run flows.route`, which brings recovery of its own."""
+    return companied(build, topics)
+
+
+if __name__ == "__main__":
+    sys.exit(run_flow("route", build, topics))

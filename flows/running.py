@@ -1,0 +1,157 @@
+"""Run a flow as a process: settings, recovery folder, signals, one line for what went wrong."""
+
+import argparse
+import atexit
+import fcntl
+import logging
+import os
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import IO, Protocol
+
+from bytewax.dataflow import Dataflow
+from bytewax.recovery import RecoveryConfig, init_db_dir
+from bytewax.run import cli_main
+
+from flows.sources import make_topics
+from flows.stopping import Stop
+from schemas.errors import RecoveryError, TidemarkError, TopicDown
+from schemas.settings import Settings
+
+log = logging.getLogger(__name__)
+
+GRACE_S = 10.0
+_TRY_AGAIN_S = 1.0
+
+
+class Companions(Protocol):
+    """Threads that work beside a flow."""
+
+    def start(self) -> None: ...
+
+    def finish(self) -> None:
+        """End them; what can still be done is done first."""
+
+
+Build = Callable[[Settings, Stop], tuple[Dataflow, Companions]]
+
+
+def run_flow(name: str, build: Build, topics: Callable[[Settings], Sequence[str]]) -> int:
+    """The exit code: 0 after SIGTERM or SIGINT, 1 when something broke, 2 for wrong settings."""
+    arguments = _arguments(name)
+    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    stop = Stop()
+    try:
+        settings = Settings.from_env()
+        stop.on_signals()
+        threading.Thread(target=_end_anyway, args=(stop,), name="watchdog", daemon=True).start()
+        with recovery_lock(settings, name, arguments.process_id):
+            _wait_for_topics(settings, topics(settings), stop)
+            flow, companions = build(settings, stop)
+            run(flow, companions, settings, name, stop, arguments)
+    except TidemarkError as error:
+        print(f"flows.{name}: {error}", file=sys.stderr)
+        return error.exit_code
+    return 0
+
+
+def companied(build: Build, topics: Callable[[Settings], Sequence[str]]) -> Dataflow:
+    """A flow for `python -m bytewax.run`, its companions running until the process ends."""
+    stop = Stop()
+    settings = Settings.from_env()
+    stop.on_signals()
+    _wait_for_topics(settings, topics(settings), stop)
+    flow, companions = build(settings, stop)
+    companions.start()
+    atexit.register(companions.finish)
+    return flow
+
+
+def run(
+    flow: Dataflow,
+    companions: Companions,
+    settings: Settings,
+    name: str,
+    stop: Stop,
+    arguments: argparse.Namespace | None = None,
+) -> None:
+    """Until the input ends; raises the TidemarkError that ended it otherwise."""
+    where = arguments or argparse.Namespace(workers=1, process_id=None, addresses=None)
+    companions.start()
+    try:
+        cli_main(
+            flow,
+            workers_per_process=where.workers,
+            process_id=where.process_id,
+            addresses=where.addresses,
+            epoch_interval=timedelta(milliseconds=settings.epoch),
+            recovery_config=recovery(settings, name),
+        )
+    except BaseException:
+        # Bytewax wraps what a callback raised, and a cluster loses it: what we raised ourselves says all there is.
+        if stop.failure is None:
+            raise
+    finally:
+        companions.finish()
+    if stop.failure:
+        raise stop.failure
+
+
+def recovery_folder(settings: Settings, name: str) -> Path:
+    """Each share of the work has a folder of its own: two processes never share one, unless they are one cluster."""
+    lanes = "-".join(settings.lanes) if name == "status" else "all"
+    return Path(settings.recovery) / name / lanes / str(settings.slice)
+
+
+def recovery(settings: Settings, name: str) -> RecoveryConfig:
+    folder = recovery_folder(settings, name) / "snapshots"
+    folder.mkdir(parents=True, exist_ok=True)
+    if not any(folder.glob("part-*.sqlite3")):
+        init_db_dir(folder, 1)
+    return RecoveryConfig(str(folder))
+
+
+def recovery_lock(settings: Settings, name: str, process: int | None = None) -> IO[str]:
+    """Held while the file is open; raises RecoveryError when another process holds it."""
+    folder = recovery_folder(settings, name)
+    folder.mkdir(parents=True, exist_ok=True)
+    file = (folder / f"lock-{process or 0}").open("w")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.close()
+        raise RecoveryError(
+            f"{folder} is in use by another process; give each a TIDEMARK_SLICE or TIDEMARK_LANES"
+        ) from None
+    return file
+
+
+def _arguments(name: str) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog=f"python -m flows.{name}", description="Settings come from the environment.")
+    parser.add_argument("-w", "--workers", type=int, default=1, help="worker threads in this process")
+    parser.add_argument("-i", "--process-id", type=int, help="which of the addresses is this process, from 0")
+    parser.add_argument("-a", "--addresses", type=lambda text: text.split(";"), help="HOST:PORT;… of a cluster")
+    return parser.parse_args()
+
+
+def _wait_for_topics(settings: Settings, topics: Sequence[str], stop: Stop) -> None:
+    """A broker that is down is waited for."""
+    while not stop():
+        try:
+            make_topics(settings, *topics)
+            break
+        except TopicDown as down:
+            log.warning("waiting for the broker: %s", down)
+            stop.wait(_TRY_AGAIN_S)
+
+
+def _end_anyway(stop: Stop) -> None:
+    """Whoever asked waits no longer than the grace period; what was not snapshotted is read again."""
+    while not stop.wait(60):
+        pass
+    threading.Event().wait(GRACE_S)
+    log.error("not ended within %.0f s of being asked: exit without a snapshot", GRACE_S)
+    os._exit(1)

@@ -1,0 +1,208 @@
+"""Topics as a Bytewax source: one reader a worker, fixed slices as its parts, batches of whole records as its items."""
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
+
+from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
+
+from flows.stopping import Stop
+from flows.topics import Position, Reader, Record, list_partitions, open_producer, open_reader
+from schemas.errors import TidemarkError
+from schemas.settings import Settings
+
+PARTS = 8
+"""Partition p belongs to part p % PARTS, so that new partitions need no new part: Bytewax can't lose one again."""
+
+_IDLE = timedelta(milliseconds=4)
+
+Positions = dict[int, Position]
+
+
+class Poll(NamedTuple):
+    """Records of one part of a topic, in order."""
+
+    topic: str
+    records: list[Record]
+
+
+Ends = Callable[[], bool]
+
+
+def never() -> bool:
+    """The input of a flow that runs for ever."""
+    return False
+
+
+class Feed(NamedTuple):
+    """What a source reads, and whom it asks before and tells after."""
+
+    topic: str
+    group: str
+    max_bytes: int
+    opens: Callable[[], bool]
+    polled: Callable[[bool], None]
+    lags: Callable[[int], None]
+    ends: Ends
+    """Whether nothing more will be written, so that the input may end where it was read to the end."""
+
+
+class TopicSource(FixedPartitionedSource[Poll, Positions]):
+    """At-least-once: a snapshot holds what to read next; it is committed to the topic once the next one is taken."""
+
+    def __init__(self, settings: Settings, feed: Feed, stop: Stop) -> None:
+        self._settings = settings
+        self._feed = feed
+        self._stop = stop
+        self._readers: dict[int, _WorkersReader] = {}
+        self._lock = threading.Lock()
+
+    def list_parts(self) -> list[str]:
+        return [str(part) for part in range(PARTS)]
+
+    def build_part(self, _step_id: str, for_part: str, resume_state: Positions | None) -> "_Part":
+        with self._lock:
+            worker = threading.get_ident()
+            if worker not in self._readers:
+                self._readers[worker] = _WorkersReader(self._settings, self._feed)
+            return _Part(int(for_part), self._readers[worker], resume_state or {}, self._feed, self._stop)
+
+
+class _WorkersReader:
+    """The one reader of a worker thread, shared by its parts: each takes its own records from what a poll brought."""
+
+    def __init__(self, settings: Settings, feed: Feed) -> None:
+        self._settings = settings
+        self._feed = feed
+        self._reader: Reader | None = None
+        self._positions: Positions = {}
+        self._parts: set[int] = set()
+        self._ready: dict[int, deque[tuple[list[Record], Positions]]] = {}
+
+    def join(self, part: int, positions: Positions) -> None:
+        """A part that comes later has the reader opened anew: where it stood, it goes on."""
+        self._parts.add(part)
+        self._positions |= positions
+        self._ready[part] = deque()
+        if self._reader:
+            self._positions |= self._reader.positions()
+            self._close()
+
+    def partitions(self, part: int) -> list[int]:
+        slice_ = self._settings.slice
+        every = list_partitions(self._settings, self._feed.topic)
+        return [number for number in every if number % slice_.of == slice_.index and number % PARTS == part]
+
+    def take(self, part: int) -> tuple[list[Record], Positions] | None:
+        """The next records of a part and its positions behind them; polls when it has none in store."""
+        if not self._ready[part] and self._feed.opens():
+            self._poll()
+        return self._ready[part].popleft() if self._ready[part] else None
+
+    def _poll(self) -> None:
+        reader = self._open()
+        records = reader.poll(self._feed.max_bytes, 0)
+        self._feed.polled(sum(len(record.value) for record in records) >= self._feed.max_bytes // 2)
+        by_part: dict[int, list[Record]] = {}
+        for record in records:
+            by_part.setdefault(record.partition % PARTS, []).append(record)
+        positions = reader.positions() if by_part else {}
+        for part, own in by_part.items():
+            behind = {number: position for number, position in positions.items() if number % PARTS == part}
+            self._ready[part].append((own, behind))
+
+    def _open(self) -> Reader:
+        if self._reader is None:
+            mine = [number for part in sorted(self._parts) for number in self.partitions(part)]
+            self._reader = open_reader(self._settings, self._feed.topic, mine, self._positions, self._feed.group)
+        return self._reader
+
+    def lag(self) -> int:
+        return sum(self._reader.lag().values()) if self._reader else 0
+
+    def exhausted(self, part: int) -> bool:
+        """Whether a part has delivered all that its partitions hold."""
+        lag = self._reader.lag() if self._reader else dict.fromkeys(self.partitions(part), 1)
+        return not self._ready[part] and not any(behind for number, behind in lag.items() if number % PARTS == part)
+
+    def commit(self, positions: Positions) -> None:
+        if self._reader and positions:
+            self._reader.commit(positions)
+
+    def leave(self, part: int) -> None:
+        """The reader goes with the last part."""
+        self._parts.discard(part)
+        if not self._parts:
+            self._close()
+
+    def _close(self) -> None:
+        reader, self._reader = self._reader, None
+        if reader:
+            reader.close()
+
+
+class _Part(StatefulSourcePartition[Poll, Positions]):
+    def __init__(self, part: int, reader: _WorkersReader, positions: Positions, feed: Feed, stop: Stop) -> None:
+        self._part = part
+        self._reader = reader
+        self._positions = positions
+        self._snapshotted: Positions = {}
+        self._feed = feed
+        self._stop = stop
+        self._awake: datetime | None = None
+        self._lag_at = 0.0
+        reader.join(part, positions)
+
+    def next_batch(self) -> list[Poll]:
+        if self._stop() or self._at_end():
+            raise StopIteration
+        try:
+            taken = self._reader.take(self._part)
+            self._tell_lag()
+        except TidemarkError as error:
+            self._stop.fail(error)
+            raise
+        self._awake = None if taken else datetime.now(UTC) + _IDLE
+        if taken is None:
+            return []
+        records, behind = taken
+        self._positions = self._positions | behind
+        return [Poll(self._feed.topic, records)]
+
+    def _at_end(self) -> bool:
+        """Asked in this order: what was written before the writers ended is seen by the lag."""
+        return self._feed.ends() and self._reader.exhausted(self._part)
+
+    def _tell_lag(self) -> None:
+        if time.monotonic() - self._lag_at > 1:
+            self._lag_at = time.monotonic()
+            self._feed.lags(self._reader.lag())
+
+    def next_awake(self) -> datetime | None:
+        return self._awake
+
+    def snapshot(self) -> Positions:
+        """That this is called means that the snapshot before is durable: so that one may be committed."""
+        try:
+            self._reader.commit(self._snapshotted)
+        except TidemarkError as error:
+            self._stop.fail(error)
+            raise
+        self._snapshotted = dict(self._positions)
+        return self._snapshotted
+
+    def close(self) -> None:
+        self._reader.leave(self._part)
+
+
+def make_topics(settings: Settings, *topics: str) -> None:
+    """Make those that don't exist; raises TopicError."""
+    producer = open_producer(settings)
+    try:
+        for topic in topics:
+            producer.partitions(topic)
+    finally:
+        producer.close()

@@ -1,0 +1,144 @@
+"""Land lanes of status events in ClickHouse: `python -m flows.status`.
+
+    status.<lane> ─▶ decode ─▶ shard ─▶ window ─▶ land (a writer thread a lane) ─▶ ClickHouse
+    outbound ───────▶  │  └──▶ aside (without our ids, outbound, plans) ──▶ land
+    (lane other)       └─────▶ dead ─▶ dlq.status
+                                        sweeper (lane other): waiting + outbound_ids ─▶ ClickHouse
+
+Lanes that share the process are read behind a gate, Delivered first. At-least-once up to the tables, exact in them.
+"""
+
+import sys
+from pathlib import Path
+
+import bytewax.operators as op
+from bytewax.dataflow import Dataflow, Stream
+from bytewax.operators import KeyedStream
+
+from flows.companions import Companions
+from flows.gate import Gate
+from flows.identity import hash_keys
+from flows.running import companied, recovery_folder, run_flow
+from flows.sinks import TopicSink, WarehouseSink
+from flows.sources import Ends, Feed, TopicSource, never
+from flows.stats import LaneStats
+from flows.status_batch import Part
+from flows.status_decoder import Batch, Decoder
+from flows.stopping import Stop
+from flows.topics import open_producer
+from flows.window import DedupWindow, Judged, Manifest, Window
+from flows.writer import STATUS_EVENTS, Cut, Table, Writer
+from schemas.settings import Settings
+from schemas.statuses import Lane
+from schemas.topics import DLQ_STATUS, OUTBOUND
+from sql.warehouse import Warehouse
+
+CUTS = {Lane.DELIVERED: Cut(400_000, 0.1), Lane.OTHER: Cut(400_000, 0.25), Lane.READ: Cut(400_000, 0.5)}
+POLL_BYTES = 24 << 20
+
+
+def topics_of(lane: Lane) -> tuple[str, ...]:
+    """What a lane reads, in order of precedence."""
+    return (OUTBOUND, lane.topic) if lane is Lane.OTHER else (lane.topic,)
+
+
+class StatusFlow:
+    """The flow of one process over `settings.lanes`, and what its lanes share. Connects when it runs."""
+
+    def __init__(self, settings: Settings, folder: Path, stop: Stop, ends: Ends = never) -> None:
+        self.settings = settings
+        self.stop = stop
+        self._ends = ends
+        self.clock = settings.now()
+        self.stats = {lane: LaneStats("status", lane, str(settings.slice)) for lane in settings.lanes}
+        limit = settings.window_mb << 20
+        self.window = Window(folder / "window", self.clock, settings.window, limit, fsync=settings.fsync)
+        self.writers: list[Writer] = []
+        self._keys = hash_keys(settings)
+        self._gate = Gate([topic for lane in settings.lanes for topic in topics_of(lane)])
+
+    def dataflow(self) -> Dataflow:
+        flow = Dataflow("status")
+        for lane in self.settings.lanes:
+            self._lane(flow, lane)
+        return flow
+
+    def _lane(self, flow: Dataflow, lane: Lane) -> None:
+        batches = self._batches(flow, lane)
+        parts = op.flat_map(f"{lane}_shard", batches, lambda batch: batch.parts)
+        rows = op.map_value(f"{lane}_rows", self._judged(lane, parts), _rows)
+        aside = op.flat_map(f"{lane}_aside", batches, lambda batch: batch.tables)
+        landing = WarehouseSink(lambda: self._writer(lane), self._begin_drain)
+        op.output(f"{lane}_land", op.merge(f"{lane}_landing", rows, aside), landing)
+        dead = op.flat_map(f"{lane}_dead", batches, lambda batch: batch.dead)
+        op.output(f"{lane}_reject", dead, TopicSink(lambda: open_producer(self.settings), self.stop))
+
+    def _batches(self, flow: Dataflow, lane: Lane) -> Stream[Batch]:
+        decoder = Decoder(self.window, self._keys, self.clock, self.stats[lane])
+        events = op.input(f"{lane}_events", flow, self._source(lane, lane.topic))
+        decoded = op.map(f"{lane}_decode", events, decoder.events)
+        if lane is not Lane.OTHER:
+            return decoded
+        outbound = op.input("outbound_records", flow, self._source(lane, OUTBOUND))
+        return op.merge("other_batches", decoded, op.map("outbound_decode", outbound, decoder.outbound))
+
+    def _source(self, lane: Lane, topic: str) -> TopicSource:
+        feed = Feed(
+            topic=topic,
+            group=f"tidemark.status.{lane}",
+            max_bytes=POLL_BYTES,
+            opens=lambda: self._gate.opens(topic),
+            polled=lambda full: self._gate.polled(topic, full=full),
+            lags=lambda lag: self.stats[lane].set_lag(topic, lag),
+            ends=self._ends,
+        )
+        return TopicSource(self.settings, feed, self.stop)
+
+    def _judged(self, lane: Lane, parts: KeyedStream[Part]) -> KeyedStream[Judged]:
+        mode = self.settings.dedup
+        if mode == "off":
+            return op.map_value(f"{lane}_pass", parts, lambda part: Judged(part.frame, None))
+
+        def window(manifest: Manifest | None) -> DedupWindow:
+            return DedupWindow(lane, self.window, self.stats[lane], manifest, drop=mode == "drop")
+
+        return op.stateful_batch(f"{lane}_window", parts, window)
+
+    def _writer(self, lane: Lane) -> Writer:
+        def connect() -> Warehouse:
+            return Warehouse(self.settings.clickhouse, share=True)
+
+        writer = Writer(lane, connect, CUTS[lane], self.stats[lane], self.stop)
+        self.writers.append(writer)
+        for topic in topics_of(lane):
+            self._gate.watch(topic, writer.congested)
+        return writer
+
+    def _begin_drain(self) -> None:
+        """An epoch ends for all lanes at once: so all writers land at once, not one after the other."""
+        for writer in self.writers:
+            writer.begin_drain()
+
+
+def _rows(judged: Judged) -> Table:
+    return Table(STATUS_EVENTS, judged.frame, judged.passes)
+
+
+def topics(settings: Settings) -> list[str]:
+    """All that the flow reads and writes."""
+    return [topic for lane in settings.lanes for topic in topics_of(lane)] + [DLQ_STATUS]
+
+
+def build(settings: Settings, stop: Stop, ends: Ends = never) -> tuple[Dataflow, Companions]:
+    """The flow and the threads beside it, none of them started."""
+    status = StatusFlow(settings, recovery_folder(settings, "status"), stop, ends)
+    return status.dataflow(), Companions(settings, status.stats, status.window, status.clock, stop)
+
+
+def flow() -> Dataflow:
+    """For `python -m bytewax.run flows.status`, which brings recovery and signals of its own."""
+    return companied(build, topics)
+
+
+if __name__ == "__main__":
+    sys.exit(run_flow("status", build, topics))

@@ -1,0 +1,112 @@
+"""`make demo`: a campaign of 200,000 messages playing live, embedded in one process, its counts on a page.
+
+`--once --messages N --json` instead writes N messages' webhooks first, runs both hops over them flat out, compares
+every figure with what the generator knows and prints one JSON object. TIDEMARK_BROKER and TIDEMARK_CLICKHOUSE choose
+other parts; what they name must be empty. Without them everything stands in `data/demo`, made anew each time.
+"""
+
+import argparse
+import logging
+import os
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import NoReturn
+
+import msgspec
+
+from api.server import serve_until
+from loadgen.demo.live import play
+from loadgen.demo.once import Report, run_once
+from loadgen.plan import Plan, default_start_ms, live_plan
+from schemas.errors import TidemarkError, UsageError
+from schemas.settings import PREFIX, Settings
+from schemas.times import SECOND_MS, wall_clock
+from sql.embedded import read_address
+
+FOLDER = Path("data/demo")
+_LOCAL = {
+    "BROKER": f"file://{FOLDER}/topics",
+    "CLICKHOUSE": f"chdb://{FOLDER}/clickhouse",
+    "RECOVERY": f"{FOLDER}/recovery",
+}
+_INEXACT = 1
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(message)
+
+
+def main() -> int:
+    """The exit code: 0, 1 for figures that are off, 2 for wrong arguments."""
+    try:
+        options = _parser().parse_args()
+        shutil.rmtree(FOLDER, ignore_errors=True)
+        os.environ |= {PREFIX + name: value for name, value in _LOCAL.items() if PREFIX + name not in os.environ}
+        return _once(options) if options.once else _live(options)
+    except TidemarkError as error:
+        print(f"loadgen.demo: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="python -m loadgen.demo", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add("--once", action="store_true", help="flat out, without a page")
+    add("--messages", type=int, default=200_000, help="audience of the campaign (default: %(default)s)")
+    add("--seed", type=int, default=1, help="another seed, another campaign (default: %(default)s)")
+    add("--json", action="store_true", help="with --once: end with one JSON object")
+    return parser
+
+
+def _once(options: argparse.Namespace) -> int:
+    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s %(message)s")
+    plan = Plan(seed=options.seed, messages=options.messages, start_ms=default_start_ms(wall_clock()))
+    settings = msgspec.structs.replace(Settings.from_env(), clock=plan.end_ms)
+    report = run_once(settings, plan)
+    print(msgspec.json.encode(report).decode() if options.json else _in_words(report))
+    return 0 if report.exact else _INEXACT
+
+
+def _in_words(report: Report) -> str:
+    verdict = "every figure is exact" if report.exact else "\n".join(["NOT exact:", *report.differences[:20]])
+    return (
+        f"{report.events_in:,} events in {report.seconds:.1f} s ({report.events_per_s:,.0f}/s):"
+        f" {report.events_unique:,} unique, {report.duplicates_dropped:,} repeats dropped, {report.duplicates_passed:,} passed,"
+        f" {report.dead_letters:,} dead letters\n{report.counts}\n{verdict}"
+    )
+
+
+def _live(options: argparse.Namespace) -> int:
+    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s %(message)s")
+    settings = Settings.from_env()
+    start_ms = wall_clock() // SECOND_MS * SECOND_MS + 2 * SECOND_MS
+    plan = live_plan(options.messages, start_ms, options.seed)
+
+    def serve(failed: Callable[[], bool]) -> None:
+        _say_where(settings, plan)
+        serve_until(settings, failed)
+
+    play(settings, plan, serve, tell=lambda line: print(line, flush=True))
+    return 0
+
+
+def _say_where(settings: Settings, plan: Plan) -> None:
+    print(
+        f"{plan.messages:,} messages, playing for three minutes:"
+        f" http://127.0.0.1:{settings.http_port}/  (Ctrl-C ends it)"
+    )
+    address = read_address(Path(settings.clickhouse.removeprefix("chdb://")).resolve())
+    if address:
+        query = "SELECT status, uniqExact(message_key) FROM v_events GROUP BY status"
+        print(f'curl -s "{address.url}/?database=tidemark&password={address.token}" -d "{query}"', flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,58 @@
+"""The campaign playing live: webhooks come in as time goes by, the page shows what the tables say."""
+
+import threading
+import time
+from collections.abc import Callable
+
+from flows.topics import open_producer
+from loadgen.demo.compare import differences
+from loadgen.demo.flows_run import Flows
+from loadgen.plan import Plan
+from loadgen.writing import Run, append
+from schemas.settings import Settings
+from schemas.times import wall_clock
+from sql.migrate import migrate
+from sql.warehouse import Warehouse
+
+_SLICE_MS = 50
+_SETTLE_S = 3.0
+_STEPS = 60
+
+
+def play(
+    settings: Settings, plan: Plan, serve: Callable[[Callable[[], bool]], None], tell: Callable[[str], None]
+) -> None:
+    """Until Ctrl-C, or until `serve`, which runs the page in this thread, returns. Raises TidemarkError."""
+    with Warehouse(settings.clickhouse, share=True, create=True) as warehouse:
+        migrate(warehouse)
+        flows = Flows(settings, ends=False)
+        ended = threading.Event()
+        player = threading.Thread(target=_write, args=(settings, plan, warehouse, ended, tell), name="player")
+        flows.start()
+        player.start()
+        try:
+            serve(flows.failed)
+        finally:
+            ended.set()
+            player.join()
+            flows.stop()
+            flows.wait()
+
+
+def _write(
+    settings: Settings, plan: Plan, warehouse: Warehouse, ended: threading.Event, tell: Callable[[str], None]
+) -> None:
+    """Each twentieth of a second when its time has come."""
+    producer = open_producer(settings)
+    try:
+        run = Run(plan, "webhook", producer.partitions, steps=_STEPS)
+        for chunk in run.chunks(slice_ms=_SLICE_MS):
+            if ended.wait(max(0.0, (chunk.at_ms - wall_clock()) / 1000)):
+                return
+            append(producer, chunk)
+            producer.flush()
+    finally:
+        producer.close()
+    time.sleep(_SETTLE_S)
+    wrong = differences(warehouse, run.expected())
+    tell("every figure is exact" if not wrong else f"{len(wrong)} figures are off, the first: {wrong[0]}")
