@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from schemas.times import EARLIEST_MS, FUTURE_TOLERANCE_MS
 
-SHORT_BYTES, LONG_BYTES = 128, 512
+SHORT, LONG = 128, 512
+"""Characters, as in `schemas.events.Token` and `Reference`."""
 ATTEMPTS_AT_MOST = 255
 _CAMPAIGN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
@@ -48,12 +49,12 @@ def required(*names: str) -> list[Check]:
     return [Check("wrong_shape", f"{name} is missing", pl.col(name).is_not_null()) for name in names]
 
 
-def bounded(limit_bytes: int, *names: str) -> list[Check]:
+def bounded(limit: int, *names: str) -> list[Check]:
     return [
         Check(
             "too_large",
-            f"{name}: more than {limit_bytes} bytes",
-            pl.col(name).is_null() | (pl.col(name).str.len_bytes() <= limit_bytes),
+            f"{name}: more than {limit} characters",
+            pl.col(name).is_null() | (pl.col(name).str.len_chars() <= limit),
         )
         for name in names
     ]

@@ -3,7 +3,8 @@
 import fcntl
 import logging
 import threading
-from collections.abc import Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import polars as pl
@@ -16,21 +17,25 @@ from schemas.errors import TidemarkError
 from schemas.settings import Settings
 from schemas.statuses import Lane
 from schemas.times import Clock, wall_clock
+from sql.retry import retrying
 from sql.warehouse import Warehouse
 
 log = logging.getLogger(__name__)
 
 _EVERY_S = 1.0
+_SECONDS_KEPT = 600
 _MAPS = dict.fromkeys(("repeats", "dead_letters"), pl.List(pl.Struct({"key": pl.String, "value": pl.Int64})))
 
 
 class StatsKeeper:
-    """Writes what the lanes counted, once a second. Best effort: what finds no database is lost."""
+    """Writes what the lanes counted, once a second; what finds no database waits, the last ten minutes of it."""
 
-    def __init__(self, settings: Settings, stats: Sequence[LaneStats], window: Window | None) -> None:
+    def __init__(self, settings: Settings, stats: Sequence[LaneStats], window: Window | None, stop: Stop) -> None:
         self._warehouse = Warehouse(settings.clickhouse, share=True)
         self._stats = stats
         self._window = window
+        self._stop = stop
+        self._rows: deque[dict[str, object]] = deque(maxlen=_SECONDS_KEPT * len(stats))
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name="stats", daemon=True)
 
@@ -41,23 +46,31 @@ class StatsKeeper:
         self._ended.set()
         if self._thread.is_alive():
             self._thread.join(timeout=5)
-        self._write()
+        self._take()
+        try:
+            retrying(self._write, self._stop.presses, log.info)
+        except TidemarkError as error:
+            log.warning("flow_stats: %s", error)
         self._warehouse.close()
 
     def _run(self) -> None:
         while not self._ended.wait(_EVERY_S):
-            self._write()
+            self._take()
+            try:
+                self._write()
+            except TidemarkError as error:
+                log.info("flow_stats: %s", error)
 
-    def _write(self) -> None:
+    def _take(self) -> None:
         if self._window:
             ids, size = self._window.size()
             for stats in self._stats:
                 stats.set(window_ids=ids, window_bytes=size)
-        rows = [stats.take(wall_clock()) for stats in self._stats]
-        try:
-            self._warehouse.insert("flow_stats", as_frame(rows))
-        except TidemarkError as error:
-            log.warning("flow_stats: %s", error)
+        self._rows.extend(stats.take(wall_clock()) for stats in self._stats)
+
+    def _write(self) -> None:
+        self._warehouse.insert("flow_stats", as_frame(list(self._rows)))
+        self._rows.clear()
 
 
 def as_frame(rows: list[dict[str, object]]) -> pl.DataFrame:
@@ -82,7 +95,7 @@ class Companions:
         stop: Stop,
     ) -> None:
         self._window = window
-        self._keeper = StatsKeeper(settings, list(stats.values()), window)
+        self._keeper = StatsKeeper(settings, list(stats.values()), window, stop)
         self._stop = stop
         self._lock = Path(settings.recovery) / "sweeper.lock"
         self._thread: threading.Thread | None = None
@@ -108,18 +121,25 @@ class Companions:
         """What landed last may be what some waited for; a database that is down leaves it to the next start."""
         if self._stop.failure is None:
             try:
-                self._sweeper.finish()
+                self._sweep_alone(lambda: retrying(self._sweeper.finish, self._stop.presses, log.warning))
             except TidemarkError as error:
                 log.warning("sweeper_unfinished error=%s", error)
 
     def _sweep(self) -> None:
+        try:
+            while not self._stop():
+                self._sweep_alone(self._sweeper.run)
+                self._stop.wait(_EVERY_S)
+        except TidemarkError as error:
+            self._stop.fail(error)
+        except BaseException as error:  # noqa: BLE001  # reaches no one (Polars' panics neither): the flow must end of it
+            self._stop.fail(TidemarkError(f"sweeper: {type(error).__name__}: {error}"))
+
+    def _sweep_alone(self, sweep: Callable[[], None]) -> None:
         """One sweeper at a time: of the processes with lane `other` that of slice 0, and of a cluster whoever locks."""
         with self._lock.open("w") as file:
-            while not self._stop():
-                try:
-                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    self._sweeper.run()
-                except BlockingIOError:
-                    self._stop.wait(_EVERY_S)
-                except TidemarkError as error:
-                    self._stop.fail(error)
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return
+            sweep()

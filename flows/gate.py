@@ -33,5 +33,9 @@ class Gate:
         self._kept[lane] += 1
         return self._kept[lane] % RESERVED_SHARE == 0
 
+    def floods(self, lane: str) -> bool:
+        """Whether more of the lane waits than one poll takes."""
+        return self._waiting[lane]
+
     def polled(self, lane: str, *, full: bool) -> None:
         self._waiting[lane] = full

@@ -65,7 +65,9 @@ class IdTable:
         _move(old_ids, old_marks, self._ids, self._marks)
 
 
-@njit(cache=True, nogil=True)
+# Signatures are given so that this is compiled, or loaded from numba's cache, when the module is imported: a flow
+# that begins should not stand still for it.
+@njit("int64(uint64, int64)", cache=True, nogil=True)
 def _slot(number, slots):
     """Fibonacci hashing (Knuth, TAOCP 3, 6.4) of the id, then its upper half scaled to the table: any size will do."""
     mixed = number * np.uint64(0x9E3779B97F4A7C15)
@@ -74,7 +76,11 @@ def _slot(number, slots):
     return np.int64(((mixed >> np.uint64(32)) * np.uint64(slots)) >> np.uint64(32))
 
 
-@njit(cache=True, nogil=True)
+@njit(
+    "UniTuple(int64, 2)(uint64[::1], uint32[::1], int64, int64, uint64[::1], uint32[::1], uint8[::1], int64)",
+    cache=True,
+    nogil=True,
+)
 def _sight(held_ids, held_marks, held, limit, ids, marks, verdicts, start):
     """Stops at the first id for which the table is too full; returns where it stopped and how many are held."""
     slots = len(held_ids)
@@ -101,7 +107,7 @@ def _sight(held_ids, held_marks, held, limit, ids, marks, verdicts, start):
     return len(ids), held
 
 
-@njit(cache=True, nogil=True)
+@njit("void(uint64[::1], uint32[::1], uint64[::1], uint32[::1])", cache=True, nogil=True)
 def _move(old_ids, old_marks, ids, marks):
     slots = len(ids)
     for i in range(len(old_ids)):

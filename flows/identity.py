@@ -33,11 +33,22 @@ class HashKey(NamedTuple):
 
 def hash_keys(settings: Settings) -> list[HashKey]:
     """The kept keys, newest first; made beside the recovery folder where none are set. Raises UsageError."""
-    text = settings.hash_key or _kept_key(Path(settings.recovery).parent / "hash_key")
+    if settings.hash_key:
+        return _parse_all(settings.hash_key, "TIDEMARK_HASH_KEY")
+    path = Path(settings.recovery).parent / "hash_key"
+    try:
+        return _parse_all(_kept_key(path), str(path))
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path}: {error}") from None
+
+
+def _parse_all(text: str, where: str) -> list[HashKey]:
     try:
         keys = [_parse(part) for part in text.split(",")]
     except ValueError:
-        raise UsageError("TIDEMARK_HASH_KEY: VERSION:HEX[,…], a version from 1 to 255 and 32 hex digits") from None
+        raise UsageError(f"{where}: VERSION:HEX[,…], a version from 1 to 255 and 32 hex digits") from None
+    if len({key.version for key in keys}) < len(keys):
+        raise UsageError(f"{where}: two keys of the same version")
     return keys
 
 

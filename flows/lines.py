@@ -4,20 +4,22 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import NamedTuple
 
-import msgspec
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 from polars.exceptions import ComputeError, PanicException
 
+from flows.line_faults import Fault, any_fault, sure_fault
 from flows.topics import Record
 
 LONGEST_LINE_BYTES = 1 << 20
 
 _NEWLINE = ord("\n")
 _CUTS = 16
-_BLANK_AT_MOST = 8
-"""Shorter lines may be blank; no record is that short."""
+_FEW = 1_000
+_SPACE = b" \t\r"
+"""What Polars passes over: a line of nothing else is blank to both of us."""
+_SPACES = np.frombuffer(_SPACE, np.uint8)
 
 
 class Line(NamedTuple):
@@ -37,10 +39,14 @@ class BadLine(NamedTuple):
 
 
 class Lines:
-    """The lines of some records, in order; blank ones don't count. Where each stands is found out only when asked."""
+    """The lines of some records, in order; blank ones don't count. Where each stands is found out only when asked.
+
+    What a reader could not take whole has no lines: it stands apart, in `oversized`.
+    """
 
     def __init__(self, records: Sequence[Record]) -> None:
-        self.records = records
+        self.oversized = [record for record in records if record.oversized]
+        self.records = [record for record in records if not record.oversized] if self.oversized else records
 
     @cached_property
     def buffer(self) -> bytes:
@@ -62,28 +68,30 @@ class Lines:
         record, number = self._origins(rows)
         return np.array([record.place for record in self.records], np.int64)[record] + number
 
-    def record_numbers(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
-        """For each line the number of its record here."""
-        return self._origins(rows)[0]
-
     def lengths(self) -> NDArray[np.int64]:
         return self._bounds.ends - self._bounds.starts
 
     def _origins(self, rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """For each line the number of its record here, and its own number in that record, blank ones counted."""
+        begins, first_lines = self._beginnings
+        record = np.searchsorted(begins, self._bounds.starts[rows], "right") - 1
+        return record, self._bounds.numbers[rows] - first_lines[record]
+
+    @cached_property
+    def _beginnings(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Of each record, where it starts and the number of its first line, blank ones counted."""
         sizes = np.array([len(record.value) + 1 for record in self.records])
         begins = np.cumsum(sizes) - sizes
-        record = np.searchsorted(begins, self._bounds.starts[rows], "right") - 1
-        first_line = np.searchsorted(self._bounds.every_start, begins)
-        return record, self._bounds.numbers[rows] - first_line[record]
+        return begins, np.searchsorted(self._bounds.every_start, begins)
 
     @cached_property
     def _bounds(self) -> "_Bounds":
-        ends = np.append(np.flatnonzero(np.frombuffer(self.buffer, np.uint8) == _NEWLINE), len(self.buffer))
+        characters = np.frombuffer(self.buffer + b"\n", np.uint8)
+        ends = np.flatnonzero(characters == _NEWLINE)
         starts = np.append(0, ends[:-1] + 1)
-        filled = ends - starts > _BLANK_AT_MOST
-        for number in np.flatnonzero(~filled):
-            filled[number] = bool(self.buffer[starts[number] : ends[number]].strip())
+        filled = starts < ends
+        for number in np.flatnonzero(filled & np.isin(characters[starts], _SPACES)):
+            filled[number] = bool(self.buffer[starts[number] : ends[number]].strip(_SPACE))
         return _Bounds(starts, starts[filled], ends[filled], np.flatnonzero(filled))
 
 
@@ -114,18 +122,22 @@ def read_lines(lines: Lines, schema: pl.Schema) -> Read:
     A number or an object where text is due is taken as its text, as Polars does it; every other mismatch, an overlong
     line, torn JSON and invalid UTF-8 make a bad line each.
     """
-    if not _has_overlong(lines):
+    cut = [_oversized(record) for record in lines.oversized]
+    if not _has_overlong(lines.buffer):
         frame = _read(lines.buffer, schema)
         if frame is not None:
-            return Read(frame, None, [])
-    return _read_singly(lines, schema)
+            return Read(frame, None, cut)
+    return _read_singly(lines, schema, cut)
 
 
-def _has_overlong(lines: Lines) -> bool:
+def _oversized(record: Record) -> BadLine:
+    detail = f"{record.oversized} bytes: too long a line, or more lines than a record may have"
+    return BadLine(Line(record, 0, record.value), "too_large", detail)
+
+
+def _has_overlong(buffer: bytes) -> bool:
     """Steps from line end to line end, a limit at a time: some looks per megabyte."""
-    if any(record.oversized for record in lines.records):
-        return True
-    buffer, at = lines.buffer, -1
+    at = -1
     while len(buffer) - at > LONGEST_LINE_BYTES:
         end = buffer.rfind(b"\n", at + 1, at + 2 + LONGEST_LINE_BYTES)
         if end < 0:
@@ -136,37 +148,31 @@ def _has_overlong(lines: Lines) -> bool:
 
 def _read(buffer: bytes, schema: pl.Schema) -> pl.DataFrame | None:
     """The frame, or None if any line of it is bad. Polars panics at some input, which is no Exception."""
-    if not buffer.strip():
-        return pl.DataFrame(schema=schema)
     try:
         return pl.read_ndjson(buffer, schema=schema)
     except (ComputeError, PanicException):
         return None
 
 
-def _read_singly(lines: Lines, schema: pl.Schema) -> Read:
-    bad = {int(row): _overlong(lines, int(row)) for row in _overlong_rows(lines)}
+def _read_singly(lines: Lines, schema: pl.Schema, cut: list[BadLine]) -> Read:
+    lengths = lines.lengths()
+    overlong = np.flatnonzero(lengths > LONGEST_LINE_BYTES)
+    limit = f"at most {LONGEST_LINE_BYTES} are taken"
+    bad = {int(row): Fault("too_large", f"{lengths[row]} bytes, {limit}") for row in overlong}
     rest = [row for row in range(len(lines)) if row not in bad]
     good, frames = _narrow(lines, rest, schema, bad)
     frame = pl.concat(frames) if frames else pl.DataFrame(schema=schema)
-    return Read(frame, np.array(good, np.int64), [BadLine(lines.line(row), *why) for row, why in sorted(bad.items())])
-
-
-def _overlong_rows(lines: Lines) -> NDArray[np.int64]:
-    rows = np.arange(len(lines))
-    cut = [place for place, record in enumerate(lines.records) if record.oversized]
-    return np.flatnonzero((lines.lengths() > LONGEST_LINE_BYTES) | np.isin(lines.record_numbers(rows), cut))
-
-
-def _overlong(lines: Lines, row: int) -> tuple[str, str]:
-    size = lines.line(row).record.oversized or int(lines.lengths()[row])
-    return "too_large", f"{size} bytes, at most {LONGEST_LINE_BYTES} are taken"
+    singled = [BadLine(lines.line(row), *why) for row, why in sorted(bad.items())]
+    return Read(frame, np.array(good, np.int64), cut + singled)
 
 
 def _narrow(
-    lines: Lines, rows: list[int], schema: pl.Schema, bad: dict[int, tuple[str, str]]
+    lines: Lines, rows: list[int], schema: pl.Schema, bad: dict[int, Fault]
 ) -> tuple[list[int], list[pl.DataFrame]]:
-    """Cut until what is bad stands alone: one bad line among 50,000 costs one more reading of the whole."""
+    """Cut until what is bad stands alone: one bad line among 50,000 costs one more reading of the whole.
+
+    Few enough lines are looked at one by one: to have each refused would take a hundred times as long.
+    """
     if not rows:
         return [], []
     texts = lines.texts(rows)
@@ -174,24 +180,13 @@ def _narrow(
     if frame is not None and len(frame) == len(rows):
         return rows, [frame]
     if len(rows) == 1:
-        bad[rows[0]] = _what_is_wrong(texts[0])
+        bad[rows[0]] = any_fault(texts[0], schema)
         return [], []
+    if len(rows) <= _FEW:
+        faults = {row: fault for row, text in zip(rows, texts, strict=True) if (fault := sure_fault(text, schema))}
+        if faults:
+            bad |= faults
+            return _narrow(lines, [row for row in rows if row not in faults], schema, bad)
     size = -(-len(rows) // _CUTS)
     cuts = [_narrow(lines, rows[start : start + size], schema, bad) for start in range(0, len(rows), size)]
     return [row for good, _ in cuts for row in good], [frame for _, frames in cuts for frame in frames]
-
-
-def _what_is_wrong(text: bytes) -> tuple[str, str]:
-    try:
-        text.decode()
-        decoded = msgspec.json.decode(text)
-    except UnicodeDecodeError as error:
-        return "invalid_utf8", str(error)
-    except (msgspec.DecodeError, RecursionError) as error:
-        return "invalid_json", str(error)
-    if not isinstance(decoded, dict):
-        return "wrong_shape", f"an object is due, not {type(decoded).__name__}"
-    numbers = [name for name, value in decoded.items() if isinstance(value, int) and abs(value) >= 2**63]
-    if numbers:
-        return "out_of_range", f"{', '.join(numbers)}: beyond 64 bits"
-    return "wrong_shape", "a whole number is due where there is something else"

@@ -106,7 +106,7 @@ def build(settings: Settings, stop: Stop, ends: Ends = never) -> tuple[Dataflow,
     sink: Callable[[], TopicSink] = lambda: TopicSink(lambda: open_producer(settings), stop)  # noqa: E731
     op.output("lanes", op.flat_map("lines", routed, lambda batch: batch.lines), sink())
     op.output("reject", op.flat_map("dead", routed, lambda batch: batch.dead), sink())
-    return flow, StatsKeeper(settings, [stats], None)
+    return flow, StatsKeeper(settings, [stats], None, stop)
 
 
 def _partitions(settings: Settings) -> int:

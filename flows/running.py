@@ -79,6 +79,7 @@ def run(
     arguments: argparse.Namespace | None = None,
 ) -> None:
     """Until the input ends; raises the TidemarkError that ended it otherwise."""
+    os.environ.setdefault("RUST_BACKTRACE", "0")  # Bytewax unwinds by panics: our one line says more than its frames
     where = arguments or argparse.Namespace(workers=1, process_id=None, addresses=None)
     companions.start()
     try:

@@ -133,9 +133,10 @@ class _WorkersReader:
             self._reader.commit(positions)
 
     def leave(self, part: int) -> None:
-        """The reader goes with the last part."""
+        """The reader goes with the last part; nothing of it waits any more, so that others need not wait for it."""
         self._parts.discard(part)
         if not self._parts:
+            self._feed.polled(False)
             self._close()
 
     def _close(self) -> None:

@@ -51,8 +51,11 @@ class LaneStats:
     def take(self, at_ms: int) -> dict[str, Any]:
         """One row of `flow_stats` for what happened since the row before."""
         with self._lock:
+            lag = sum(self._lags.values())
             row = {"at": at_ms, **self._name, **self._sums, **self._levels}
-            row |= {"lag": sum(self._lags.values()), "batch_age_ms": self._batch_age_ms}
+            row |= {"lag": lag, "batch_age_ms": self._batch_age_ms}
+            if not lag and not self._sums["events"]:
+                row["lag_ms"] = 0  # what was read last is long done
             row |= {"repeats": dict(self._repeats), "dead_letters": dict(self._dead_letters)}
             self._begin()
             return row

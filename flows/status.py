@@ -108,7 +108,10 @@ class StatusFlow:
         def connect() -> Warehouse:
             return Warehouse(self.settings.clickhouse, share=True)
 
-        writer = Writer(lane, connect, CUTS[lane], self.stats[lane], self.stop)
+        def floods() -> bool:
+            return any(self._gate.floods(topic) for topic in topics_of(lane))
+
+        writer = Writer(lane, connect, CUTS[lane], floods, self.stats[lane], self.stop)
         self.writers.append(writer)
         for topic in topics_of(lane):
             self._gate.watch(topic, writer.congested)

@@ -70,8 +70,8 @@ def _checks(now_ms: int) -> list[checks.Check]:
         checks.one_of("status", list(STATUS_NUMBERS)),
         checks.Check("no_identity", "neither campaign_id and message_key nor provider_message_id", identified),
         checks.campaign_id(),
-        *checks.bounded(checks.SHORT_BYTES, "provider", "raw_status", "error_code"),
-        *checks.bounded(checks.LONG_BYTES, "provider_message_id", "recipient"),
+        *checks.bounded(checks.SHORT, "provider", "raw_status", "error_code"),
+        *checks.bounded(checks.LONG, "provider_message_id", "recipient"),
         *checks.numbers_in_range(),
         *checks.times_in_range("received_at", now_ms, "event_time", "sent_at"),
     ]

@@ -2,9 +2,13 @@
 
 import signal
 import threading
+import time
 from types import FrameType
 
 from schemas.errors import TidemarkError
+
+LAST_TRIES_S = 5.0
+"""A neighbour that ends at the same moment may have held the engine: another takes over well within this."""
 
 
 class Stop:
@@ -12,13 +16,19 @@ class Stop:
 
     def __init__(self) -> None:
         self._asked = threading.Event()
+        self._asked_at = 0.0
         self.failure: TidemarkError | None = None
 
     def __call__(self) -> bool:
         return self._asked.is_set()
 
     def ask(self) -> None:
+        self._asked_at = self._asked_at or time.monotonic()
         self._asked.set()
+
+    def presses(self) -> bool:
+        """Whether what does not work is no longer tried: it was asked a while ago, or something failed."""
+        return self() and (self.failure is not None or time.monotonic() - self._asked_at > LAST_TRIES_S)
 
     def fail(self, error: TidemarkError) -> None:
         """End because of `error`; the first one counts. Bytewax loses it on the way out of a cluster."""

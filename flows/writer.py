@@ -27,6 +27,7 @@ _TIMES = ("at", "event_time", "received_at", "sent_at", "frozen_at")
 BLOCK_ROWS = 400_000
 """Larger blocks insert more slowly: they leave the processor's cache."""
 _LOOK_EVERY_S = 0.01
+_FLOOD_PATIENCE = 10
 
 
 class Table(NamedTuple):
@@ -46,7 +47,10 @@ class Inserts(Protocol):
 
 
 class Cut(NamedTuple):
-    """When a batch goes: at `rows`, or when its oldest row has waited `age_s`."""
+    """When a batch goes: at `rows`, or when its oldest row has waited `age_s`; ten times that while the lane floods.
+
+    In a flood a row has waited far longer before it was read, and small batches only make more to merge.
+    """
 
     rows: int
     age_s: float
@@ -58,9 +62,18 @@ class Writer:
     A database that is down is waited for; then `congested` turns true, and whoever reads for this lane should pause.
     """
 
-    def __init__(self, name: str, connect: Callable[[], Inserts], cut: Cut, stats: LaneStats, stop: Stop) -> None:
+    def __init__(
+        self,
+        name: str,
+        connect: Callable[[], Inserts],
+        cut: Cut,
+        floods: Callable[[], bool],
+        stats: LaneStats,
+        stop: Stop,
+    ) -> None:
         self._connect = connect
         self._cut = cut
+        self._floods = floods
         self._stats = stats
         self._stop = stop
         self._pending: list[Table] = []
@@ -94,7 +107,7 @@ class Writer:
     def begin_drain(self) -> None:
         """Let what is pending go now; doesn't wait."""
         with self._changed:
-            self._draining = True
+            self._draining = bool(self._pending)
             self._changed.notify_all()
 
     def drain(self) -> None:
@@ -125,7 +138,7 @@ class Writer:
                 warehouse.close()
         except TidemarkError as error:
             self._fail(error)
-        except Exception as error:  # noqa: BLE001  # a thread's traceback reaches no one: the flow must end of it
+        except BaseException as error:  # noqa: BLE001  # reaches no one (Polars' panics neither): the flow must end of it
             self._fail(TidemarkError(f"{type(error).__name__}: {error}"))
 
     def _fail(self, error: TidemarkError) -> None:
@@ -149,25 +162,28 @@ class Writer:
     def _due(self) -> bool:
         if not self._pending:
             return False
-        aged = time.monotonic() - self._oldest >= self._cut.age_s
+        patience_s = self._cut.age_s * (_FLOOD_PATIENCE if self._floods() else 1)
+        aged = time.monotonic() - self._oldest >= patience_s
         return self._draining or aged or self._rows >= self._cut.rows
 
     def _land(self, warehouse: Inserts, batch: list[Table]) -> None:
-        try:
-            for name, frame in by_table(batch):
-                for block in frame.iter_slices(BLOCK_ROWS):
-                    self._insert(warehouse, name, block)
-        finally:
-            with self._changed:
-                self._inserting = 0
-                self._changed.notify_all()
+        """Until all has landed `drain` waits: after an error it must find the failure, never nothing left to do."""
+        for name, frame in by_table(batch):
+            for block in frame.iter_slices(BLOCK_ROWS):
+                self._insert(warehouse, name, block)
+        with self._changed:
+            self._inserting = 0
+            self._changed.notify_all()
 
     def _insert(self, warehouse: Inserts, name: str, block: pl.DataFrame) -> None:
         started = time.monotonic()
-        retrying(lambda: warehouse.insert(name, block), self._stop, self._waits)
+        retrying(lambda: warehouse.insert(name, block), self._stopping, self._waits)
         self._stats.add(batches=1, batch_rows=len(block), insert_ms=1000 * (time.monotonic() - started))
         if name == STATUS_EVENTS:
             self._stats.add(rows=len(block))
+
+    def _stopping(self) -> bool:
+        return self._stop.presses() or self._closed
 
     def _waits(self, line: str) -> None:
         self._stats.add(retries=1)

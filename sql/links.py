@@ -30,7 +30,8 @@ SESSION_SETTINGS: Mapping[str, str | int] = {
 Settings = Mapping[str, str | int]
 
 # It would log each failed request that we raise anyway, and an outage for as long as we wait.
-logging.getLogger("clickhouse_connect").setLevel(logging.ERROR)
+for _name in ("clickhouse_connect", "urllib3"):
+    logging.getLogger(_name).setLevel(logging.ERROR)
 
 
 class Link(Protocol):

@@ -18,12 +18,19 @@ log = logging.getLogger(__name__)
 ANSWER_WITHIN_S = 8.0
 RECORD_LIMIT_BYTES = LINE_LIMIT_BYTES + 64 * 1024
 _COMPLAIN_EVERY_S = 30.0
+COORDINATOR_MOVES = {
+    KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+    KafkaError.COORDINATOR_NOT_AVAILABLE,
+    KafkaError.NOT_COORDINATOR,
+}
+"""What a broker that has just started answers for a moment when asked for a group's offsets."""
 _DOWN = {
     KafkaError._TRANSPORT,
     KafkaError._ALL_BROKERS_DOWN,
     KafkaError._TIMED_OUT,
     KafkaError._MSG_TIMED_OUT,
     KafkaError._RESOLVE,
+    *COORDINATOR_MOVES,
 }
 
 

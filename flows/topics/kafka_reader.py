@@ -1,5 +1,6 @@
 """The reader of Kafka topics."""
 
+import time
 from contextlib import suppress
 from typing import cast
 
@@ -9,6 +10,7 @@ from flows.topics.gaps import report_gap
 from flows.topics.interface import LINE_LIMIT_BYTES, Position, Record
 from flows.topics.kafka_client import (
     ANSWER_WITHIN_S,
+    COORDINATOR_MOVES,
     Complaints,
     kafka_errors,
     known_partitions,
@@ -35,6 +37,7 @@ _FIXED = {
 }
 _NUMBERED_LINES = 1 << KAFKA_LINE_BITS
 _MOST_MESSAGES = 1_000
+_PAUSE_S = 0.1
 _FINAL = {
     KafkaError._FATAL,
     KafkaError._AUTHENTICATION,
@@ -82,8 +85,17 @@ class KafkaReader:
 
     def _committed(self, partitions: list[int]) -> dict[int, Position]:
         asked = [TopicPartition(self._topic, partition) for partition in partitions]
-        answers = self._client.committed(asked, timeout=ANSWER_WITHIN_S) if asked else []
-        return {answer.partition: answer.offset for answer in answers if answer.offset >= 0}
+        deadline_s = time.monotonic() + ANSWER_WITHIN_S
+        while asked:
+            try:
+                answers = self._client.committed(asked, timeout=ANSWER_WITHIN_S)
+            except KafkaException as error:
+                if error.args[0].code() not in COORDINATOR_MOVES or time.monotonic() > deadline_s:
+                    raise
+                time.sleep(_PAUSE_S)
+            else:
+                return _known_offsets(answers)
+        return {}
 
     def _first_offset(self, partition: int, wanted: Position | None) -> int:
         earliest, latest = self._range(partition)
@@ -194,6 +206,13 @@ class KafkaReader:
     def close(self) -> None:
         with suppress(KafkaException, RuntimeError):
             self._client.close()
+
+
+def _known_offsets(answers: list[TopicPartition]) -> dict[int, Position]:
+    for answer in answers:
+        if answer.error:
+            raise KafkaException(answer.error)
+    return {answer.partition: answer.offset for answer in answers if answer.offset >= 0}
 
 
 def _check_partitions(topic: str, wanted: list[int], count: int) -> None:

@@ -3,8 +3,8 @@
 SELECT
     u.* EXCEPT (pending, place, first_place),
     u.place AS place,
-    if(k.message_key != 0, k.message_key, u.first_place) AS message_key,
-    k.message_key = 0 AS is_new
+    if(k.is_known, k.message_key, u.first_place) AS message_key,
+    NOT k.is_known AS is_new
 FROM
 (
     SELECT *, min(place) OVER (PARTITION BY campaign_id, provider, provider_message_id, recipient) AS first_place
@@ -14,7 +14,7 @@ FROM
 ) AS u
 LEFT JOIN
 (
-    SELECT campaign_id, provider, provider_message_id, recipient, min(message_key) AS message_key
+    SELECT campaign_id, provider, provider_message_id, recipient, min(message_key) AS message_key, true AS is_known
     FROM outbound_ids
     WHERE (provider, provider_message_id) IN (SELECT provider, provider_message_id FROM unkeyed)
     GROUP BY campaign_id, provider, provider_message_id, recipient

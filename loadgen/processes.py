@@ -1,0 +1,125 @@
+"""The flows as processes of their own, as an operator runs them: started, asked to end, killed, waited for."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import msgspec
+
+from flows.topics import list_partitions, open_reader
+from schemas.errors import TidemarkError, TopicDown
+from schemas.settings import PREFIX, Settings
+from schemas.statuses import Lane
+from schemas.topics import OUTBOUND, WEBHOOK
+
+INPUTS = (
+    ("tidemark.route.all", WEBHOOK),
+    ("tidemark.status.other", OUTBOUND),
+    *((f"tidemark.status.{lane}", lane.topic) for lane in Lane),
+)
+"""Who reads what, in the order of the data: group and topic."""
+
+ENDS_WITHIN_S = 10.0
+_LOOK_EVERY_S = 0.2
+
+
+class Flow:
+    """`python ARGUMENTS` with `variables` for its TIDEMARK_* environment; what it says is added to the file `log`."""
+
+    def __init__(self, arguments: Iterable[str], variables: Mapping[str, str], log: Path) -> None:
+        self.log = log
+        with log.open("ab") as file:
+            self._process = subprocess.Popen(
+                [sys.executable, *arguments], env=environment(variables), stdout=file, stderr=subprocess.STDOUT
+            )
+
+    def running(self) -> bool:
+        return self._process.poll() is None
+
+    def ask_to_end(self) -> None:
+        self._process.send_signal(signal.SIGTERM)
+
+    def wait(self, within_s: float = ENDS_WITHIN_S) -> int:
+        """The exit code; raises TidemarkError, and kills it, where it does not end in time."""
+        try:
+            return self._process.wait(within_s)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise TidemarkError(f"{self.log.name}: not ended within {within_s:.0f} s") from None
+
+    def kill(self) -> None:
+        """As `kill -9` does."""
+        self._process.kill()
+        self._process.wait()
+
+    def said(self) -> str:
+        return self.log.read_text(errors="replace")
+
+
+def environment(variables: Mapping[str, str]) -> dict[str, str]:
+    """This process's, with none of our settings but `variables`."""
+    inherited = {name: text for name, text in os.environ.items() if not name.startswith(PREFIX)}
+    return inherited | dict(variables)
+
+
+def variables(settings: Settings) -> dict[str, str]:
+    """The environment that gives a process these settings: those that differ from the defaults."""
+    default = Settings()
+    told = {name: value for name, value in msgspec.structs.asdict(settings).items() if value != getattr(default, name)}
+    kafka = {f"{PREFIX}KAFKA_{name.upper().replace('.', '_')}": text for name, text in told.pop("kafka", {}).items()}
+    return kafka | {f"{PREFIX}{name.upper()}": _text(name, value) for name, value in told.items()}
+
+
+def _text(name: str, value: object) -> str:
+    match name, value:
+        case (("epoch" | "window"), _):
+            return f"{value}ms"
+        case "lanes", tuple():
+            return ",".join(value)
+        case "slice", _:
+            return str(value).replace("-of-", "/")
+        case _, bool():
+            return str(int(value))
+    return str(value)
+
+
+def behind(settings: Settings) -> int:
+    """How much is not yet read and snapshotted, in offsets or bytes; a topic that does not exist holds nothing."""
+    return sum(_lag(settings, group, topic) for group, topic in INPUTS)
+
+
+def _lag(settings: Settings, group: str, topic: str) -> int:
+    try:
+        reader = open_reader(settings, topic, list_partitions(settings, topic), None, group)
+    except TopicDown:
+        raise
+    except TidemarkError:
+        return 0
+    try:
+        return sum(reader.lag().values())
+    finally:
+        reader.close()
+
+
+def wait_until_read(settings: Settings, flows: Iterable[Flow], within_s: float) -> None:
+    """Until the flows have read all that was written, and snapshotted it. Raises TidemarkError: too slow, or ended."""
+    flows, deadline_s = list(flows), time.monotonic() + within_s
+    while behind(settings):
+        ended = [flow for flow in flows if not flow.running()]
+        if ended:
+            raise TidemarkError(f"{ended[0].log.name} ended by itself: {ended[0].said()[-1000:]}")
+        if time.monotonic() > deadline_s:
+            raise TidemarkError(f"not read within {within_s:.0f} s")
+        time.sleep(_LOOK_EVERY_S)
+
+
+def end(flows: Iterable[Flow]) -> list[int]:
+    """Ask all at once; their exit codes."""
+    flows = list(flows)
+    for flow in flows:
+        flow.ask_to_end()
+    return [flow.wait() for flow in flows]
