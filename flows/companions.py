@@ -3,7 +3,6 @@
 import fcntl
 import logging
 import threading
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from flows.stats import LaneStats
 from flows.stopping import Stop
 from flows.sweeper import Sweeper
 from flows.window import Window
-from schemas.errors import TidemarkError
+from schemas.errors import TidemarkError, WarehouseDown
 from schemas.settings import Settings
 from schemas.statuses import Lane
 from schemas.times import Clock, wall_clock
@@ -23,19 +22,18 @@ from sql.warehouse import Warehouse
 log = logging.getLogger(__name__)
 
 _EVERY_S = 1.0
-_SECONDS_KEPT = 600
 _MAPS = dict.fromkeys(("repeats", "dead_letters"), pl.List(pl.Struct({"key": pl.String, "value": pl.Int64})))
 
 
 class StatsKeeper:
-    """Writes what the lanes counted, once a second; what finds no database waits, the last ten minutes of it."""
+    """Writes what the lanes counted, once a second; what finds no database waits, and comes as one row then."""
 
     def __init__(self, settings: Settings, stats: Sequence[LaneStats], window: Window | None, stop: Stop) -> None:
         self._warehouse = Warehouse(settings.clickhouse, share=True)
         self._stats = stats
         self._window = window
         self._stop = stop
-        self._rows: deque[dict[str, object]] = deque(maxlen=_SECONDS_KEPT * len(stats))
+        self._unwritten: list[dict[str, object]] = []
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name="stats", daemon=True)
 
@@ -46,31 +44,30 @@ class StatsKeeper:
         self._ended.set()
         if self._thread.is_alive():
             self._thread.join(timeout=5)
-        self._take()
-        try:
-            retrying(self._write, self._stop.presses, log.info)
-        except TidemarkError as error:
-            log.warning("flow_stats: %s", error)
+        self._write(self._stop.presses)
         self._warehouse.close()
 
     def _run(self) -> None:
         while not self._ended.wait(_EVERY_S):
-            self._take()
-            try:
-                self._write()
-            except TidemarkError as error:
-                log.info("flow_stats: %s", error)
+            self._write(self._ended.is_set)
 
-    def _take(self) -> None:
+    def _write(self, gives_up: Callable[[], bool]) -> None:
         if self._window:
             ids, size = self._window.size()
             for stats in self._stats:
                 stats.set(window_ids=ids, window_bytes=size)
-        self._rows.extend(stats.take(wall_clock()) for stats in self._stats)
+        rows = self._unwritten + [stats.take(wall_clock()) for stats in self._stats]
+        try:
+            retrying(lambda: self._warehouse.insert("flow_stats", as_frame(rows)), gives_up, _say)
+            self._unwritten = []
+        except WarehouseDown:
+            self._unwritten = rows
+        except TidemarkError as error:
+            log.warning("flow_stats: %s", error)
 
-    def _write(self) -> None:
-        self._warehouse.insert("flow_stats", as_frame(list(self._rows)))
-        self._rows.clear()
+
+def _say(line: str) -> None:
+    log.warning("flow_stats: %s", line)
 
 
 def as_frame(rows: list[dict[str, object]]) -> pl.DataFrame:

@@ -122,12 +122,18 @@ def read_lines(lines: Lines, schema: pl.Schema) -> Read:
     A number or an object where text is due is taken as its text, as Polars does it; every other mismatch, an overlong
     line, torn JSON and invalid UTF-8 make a bad line each.
     """
-    cut = [_oversized(record) for record in lines.oversized]
+    cut = cut_records(lines)
     if not _has_overlong(lines.buffer):
         frame = _read(lines.buffer, schema)
         if frame is not None:
             return Read(frame, None, cut)
-    return _read_singly(lines, schema, cut)
+    read = read_rows(lines, np.arange(len(lines)), schema)
+    return read._replace(bad=cut + read.bad)
+
+
+def cut_records(lines: Lines) -> list[BadLine]:
+    """Those that a reader handed over cut, each a bad line."""
+    return [_oversized(record) for record in lines.oversized]
 
 
 def _oversized(record: Record) -> BadLine:
@@ -154,16 +160,17 @@ def _read(buffer: bytes, schema: pl.Schema) -> pl.DataFrame | None:
         return None
 
 
-def _read_singly(lines: Lines, schema: pl.Schema, cut: list[BadLine]) -> Read:
+def read_rows(lines: Lines, rows: NDArray[np.int64], schema: pl.Schema) -> Read:
+    """Some of the lines, when a bad one is likely to be among them."""
     lengths = lines.lengths()
-    overlong = np.flatnonzero(lengths > LONGEST_LINE_BYTES)
+    overlong = rows[lengths[rows] > LONGEST_LINE_BYTES]
     limit = f"at most {LONGEST_LINE_BYTES} are taken"
     bad = {int(row): Fault("too_large", f"{lengths[row]} bytes, {limit}") for row in overlong}
-    rest = [row for row in range(len(lines)) if row not in bad]
+    rest = [row for row in rows.tolist() if row not in bad]
     good, frames = _narrow(lines, rest, schema, bad)
     frame = pl.concat(frames) if frames else pl.DataFrame(schema=schema)
     singled = [BadLine(lines.line(row), *why) for row, why in sorted(bad.items())]
-    return Read(frame, np.array(good, np.int64), cut + singled)
+    return Read(frame, np.array(good, np.int64), singled)
 
 
 def _narrow(

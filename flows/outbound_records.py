@@ -19,7 +19,7 @@ from flows.identity import HashKey
 from flows.lines import BadLine, Lines, read_lines
 from flows.status_events import refuse, typed
 from flows.topics import Record
-from schemas.columns import OUTBOUND_COLUMNS, STATUS_COLUMNS
+from schemas.columns import OUTBOUND_COLUMNS
 from schemas.errors import BadRecord
 from schemas.outbound import Campaign, Progress
 from schemas.times import EARLIEST_MS, FUTURE_TOLERANCE_MS
@@ -97,7 +97,7 @@ def status_events(outbound: pl.DataFrame) -> pl.DataFrame:
             pl.col("at").alias("event_time"),
             pl.col("at").alias("received_at"),
             "sent_at",
-            pl.lit("", STATUS_COLUMNS["receipt_id"]).alias("receipt_id"),
+            pl.lit(0, pl.UInt32).alias("receipt"),
         )
     )
 
@@ -172,8 +172,8 @@ def _checks(now_ms: int) -> list[checks.Check]:
             "wrong_shape", "outcome is missing or unknown", (kind != "settled") | pl.col("outcome").is_in(_OUTCOMES)
         ),
         checks.Check("wrong_shape", "error_code is missing", (kind != "rejected") | pl.col("error_code").is_not_null()),
-        *checks.bounded(checks.SHORT, "error_code", "channel", "provider", "sender", "template", "country"),
-        *checks.bounded(checks.LONG, "recipient", "provider_message_id"),
+        *checks.short("error_code", "channel", "provider", "sender", "template", "country"),
+        *checks.long("recipient", "provider_message_id"),
         *checks.numbers_in_range(),
         *checks.times_in_range("at", now_ms, "sent_at"),
     ]

@@ -64,8 +64,8 @@ def cut(frame: pl.DataFrame, shards: int, bucket_ms: int) -> Iterator[Part]:
 
 def _marks(frame: pl.DataFrame, into_bucket_ms: NDArray[np.int64]) -> Marks:
     """See `IdTable`: the receipt's bits only tell replays from repeats, so that any hash will do."""
-    receipts = frame["receipt_id"].hash().to_numpy() >> np.uint64(64 - RECEIPT_BITS)
-    return (into_bucket_ms.astype(np.uint32) << np.uint32(RECEIPT_BITS)) | receipts.astype(np.uint32)
+    receipts = frame["receipt"].to_numpy() & np.uint32((1 << RECEIPT_BITS) - 1)
+    return (into_bucket_ms.astype(np.uint32) << np.uint32(RECEIPT_BITS)) | receipts
 
 
 def _contexts(frame: pl.DataFrame) -> tuple[NDArray[np.int64], list[Context]]:

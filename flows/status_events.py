@@ -12,22 +12,17 @@ import numpy as np
 import polars as pl
 
 from flows import checks
-from flows.lines import BadLine, Lines, Read, read_lines
+from flows.lines import BadLine, Lines, Read
 from flows.status_batch import STATUS_TYPE
+from flows.status_lines import read_status_lines
 from flows.topics import Record
-from schemas.columns import STATUS_COLUMNS
 from schemas.statuses import STATUS_NUMBERS
 
 _TEXTS = ("campaign_id", "error_code", "provider", "raw_status")
-_COLUMNS = (
-    "campaign_id", "message_key", "attempt", "status", "error_code", "provider", "raw_status", "event_time",
-    "received_at", "sent_at", "provider_message_id", "recipient", "receipt_id",
-)  # fmt: skip
-_READ = pl.Schema({name: STATUS_COLUMNS[name] for name in _COLUMNS})
 
 
 class Decoded(NamedTuple):
-    """`own` is as `status_batch.cut` takes it; `foreign` has the columns of a status event, text as text."""
+    """`own` is as `status_batch.cut` takes it; `foreign` has the columns of a status event."""
 
     own: pl.DataFrame
     foreign: pl.DataFrame
@@ -38,7 +33,7 @@ class Decoded(NamedTuple):
 def decode(records: Sequence[Record], now_ms: int) -> Decoded:
     """Status events of some records; every line is in exactly one of own, foreign and bad."""
     lines = Lines(records)
-    read = read_lines(lines, _READ)
+    read = read_status_lines(lines)
     frame, refused = refuse(lines, read, _checks(now_ms))
     is_own = frame["campaign_id"].is_not_null() & frame["message_key"].is_not_null()
     own = frame if is_own.all() else frame.filter(is_own)
@@ -67,11 +62,11 @@ def _checks(now_ms: int) -> list[checks.Check]:
     identified = ours | (pl.col("provider_message_id").str.len_bytes() > 0)
     return [
         *checks.required("status", "event_time", "received_at", "provider"),
-        checks.one_of("status", list(STATUS_NUMBERS)),
+        checks.one_of("status", STATUS_NUMBERS),
         checks.Check("no_identity", "neither campaign_id and message_key nor provider_message_id", identified),
         checks.campaign_id(),
-        *checks.bounded(checks.SHORT, "provider", "raw_status", "error_code"),
-        *checks.bounded(checks.LONG, "provider_message_id", "recipient"),
+        *checks.short("provider", "raw_status", "error_code"),
+        *checks.long("provider_message_id", "recipient"),
         *checks.numbers_in_range(),
         *checks.times_in_range("received_at", now_ms, "event_time", "sent_at"),
     ]
@@ -83,9 +78,9 @@ def typed(frame: pl.DataFrame) -> pl.DataFrame:
         "message_key",
         pl.col("attempt").fill_null(1),
         pl.col("status").cast(STATUS_TYPE),
-        *(pl.col(name).fill_null("").cast(pl.Categorical) for name in _TEXTS),
+        *(pl.col(name).cast(pl.Categorical).fill_null("") for name in _TEXTS),
         "event_time",
         "received_at",
         "sent_at",
-        pl.col("receipt_id").fill_null(""),
+        "receipt",
     )

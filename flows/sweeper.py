@@ -9,6 +9,7 @@ tables' engines make that harmless; a key, once given, stands in outbound_ids be
 
 import logging
 import time
+from contextlib import suppress
 
 import polars as pl
 
@@ -17,6 +18,7 @@ from flows.stats import LaneStats
 from flows.stopping import Stop
 from schemas.errors import WarehouseDown
 from schemas.times import DAY_MS, MINUTE_MS, Clock
+from sql.retry import retrying
 from sql.warehouse import Warehouse
 
 log = logging.getLogger(__name__)
@@ -57,12 +59,13 @@ class Sweeper:
         """Until stopping; a database that is down is waited for."""
         while True:
             started = time.monotonic()
-            try:
-                self.sweep(full=started >= self._full_at)
-            except WarehouseDown as down:
-                log.warning("sweeper_waits error=%s", down)
+            with suppress(WarehouseDown):  # raised when stopping only
+                retrying(self._tick, self._stop, _say)
             if self._stop.wait(max(TICK_S, _REST * (time.monotonic() - started))):
                 return
+
+    def _tick(self) -> None:
+        self.sweep(full=time.monotonic() >= self._full_at)
 
     def sweep(self, *, full: bool) -> int:
         """One pass; returns how many rows found their message."""
@@ -105,6 +108,10 @@ class Sweeper:
         self._stats.add(matched=len(events))
 
 
+def _say(line: str) -> None:
+    log.warning("sweeper: %s", line)
+
+
 def _month(time: pl.Expr) -> pl.Expr:
     return time.dt.truncate("1mo").cast(pl.Date)
 
@@ -113,5 +120,5 @@ def _outcomes(outbound: pl.DataFrame) -> pl.DataFrame:
     """As the records of a sender that numbers its messages would have landed."""
     millis = [pl.col(name).dt.epoch("ms") for name in ("at", "sent_at")]
     texts = pl.col("type", "error_code", "provider", "campaign_id").cast(pl.String)
-    events = status_events(outbound.with_columns(*millis, texts)).drop("receipt_id")
+    events = status_events(outbound.with_columns(*millis, texts)).drop("receipt")
     return events.with_columns(pl.col("event_time", "received_at", "sent_at").cast(_TIME))

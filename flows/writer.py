@@ -90,11 +90,12 @@ class Writer:
     def put(self, table: Table) -> None:
         with self._changed:
             self._raise_failure()
-            if not self._pending:
+            begins = not self._pending
+            if begins:
                 self._oldest = time.monotonic()
             self._pending.append(table)
             self._rows += len(table.frame)
-            if self._rows >= self._cut.rows:
+            if begins or self._rows >= self._cut.rows:
                 self._changed.notify_all()
 
     def congested(self) -> bool:
@@ -187,7 +188,7 @@ class Writer:
 
     def _waits(self, line: str) -> None:
         self._stats.add(retries=1)
-        log.warning("%s", line)
+        log.warning("%s: %s", self._thread.name, line)
 
 
 def by_table(batch: list[Table]) -> list[tuple[str, pl.DataFrame]]:
@@ -203,7 +204,7 @@ def _landing(name: str, tables: list[Table]) -> pl.DataFrame:
     if any(table.lands is not None for table in tables):
         lands = [np.ones(len(t.frame), np.bool_) if t.lands is None else t.lands for t in tables]
         frame = frame.filter(pl.Series(np.concatenate(lands)))
-    frame = frame.drop("receipt_id", strict=False)
+    frame = frame.drop("receipt", strict=False)
     # ClickHouse leaves out its own sort where a block comes sorted, in this table and in the views behind it.
     if name in _SORTED_BY:
         frame = frame.sort(_SORTED_BY[name])

@@ -19,12 +19,12 @@ from typing import NoReturn
 import msgspec
 from msgspec import Struct
 
-from flows.topics import open_producer
+from flows.topics import Producer, open_producer
 from loadgen.demo.compare import differences
 from loadgen.expected import Expected
 from loadgen.plan import Plan, default_start_ms
-from loadgen.processes import Flow, end, variables, wait_until_read
-from loadgen.writing import Run, write
+from loadgen.processes import Flow, end, progress, variables, wait_until_read
+from loadgen.writing import Run, append
 from schemas.errors import TidemarkError, UsageError
 from schemas.settings import PREFIX, Settings
 from schemas.times import wall_clock
@@ -35,6 +35,11 @@ FLOWS = ("route", "status")
 EVENTS_PER_MESSAGE = 3.3
 _INEXACT = 1
 _SETTLES_WITHIN_S = 120.0
+_STARTS_WITHIN_S = 4.0
+_LOOK_EVERY_S = 0.1
+_TICKS_PER_S = 20
+_EARLY_KILLS = 0.25
+"""So many come whatever the victim is doing."""
 
 # Merged, a row that was written twice is one: kept apart, what replays brought can be counted.
 _KEEP_APART = """
@@ -71,69 +76,115 @@ class Report(Struct, kw_only=True):
 
 
 class _Writer(threading.Thread):
-    """Writes the run at a pace that lasts for `seconds`."""
+    """Writes the run at such a pace that it is not done before `hurry` is called."""
 
-    def __init__(self, settings: Settings, plan: Plan, seconds: float) -> None:
+    def __init__(self, settings: Settings, plan: Plan, rate: float) -> None:
         super().__init__(name="writer", daemon=True)
         self._settings = settings
         self._plan = plan
-        self._rate = plan.messages * EVENTS_PER_MESSAGE / seconds
+        self._rate = rate
+        self._hurries = threading.Event()
         self._expected: Expected | None = None
         self._failure: TidemarkError | None = None
 
     def run(self) -> None:
         producer = open_producer(self._settings)
         try:
-            run = Run(self._plan, "webhook", producer.partitions)
-            write(run, producer, self._rate)
-            self._expected = run.expected()
+            self._write(Run(self._plan, "webhook", producer.partitions), producer)
         except TidemarkError as error:
             self._failure = error
         finally:
             producer.close()
 
-    def expected(self) -> Expected:
+    def _write(self, run: Run, producer: Producer) -> None:
+        events, started = 0, time.monotonic()
+        for chunk in run.chunks(events_per_chunk=max(1, int(self._rate / _TICKS_PER_S))):
+            append(producer, chunk)
+            producer.flush()
+            events += chunk.events
+            self._hurries.wait(max(0.0, started + events / self._rate - time.monotonic()))
+        self._expected = run.expected()
+
+    def hurry(self) -> Expected:
+        """Write the rest flat out; what must come of it all. Raises TidemarkError."""
+        self._hurries.set()
         self.join()
         if self._expected is None:
             raise self._failure or TidemarkError("the writer ended before its time")
         return self._expected
 
 
+class _Flows:
+    """Route and status, each started again as soon as it was killed."""
+
+    def __init__(self, settings: Settings, logs: Path) -> None:
+        self._settings = settings
+        self._logs = logs
+        self._flows: dict[str, Flow] = {}
+        self._stood: dict[str, list[object]] = {}
+        for name in FLOWS:
+            self._start(name)
+
+    def _start(self, name: str) -> None:
+        self._stood[name] = progress(self._settings, name)
+        self._flows[name] = Flow(["-m", f"flows.{name}"], variables(self._settings), self._logs / f"{name}.log")
+
+    def wait_until_at_work(self) -> None:
+        """Until both have moved since their start."""
+        deadline_s = time.monotonic() + _SETTLES_WITHIN_S
+        for name, stood in self._stood.items():
+            while progress(self._settings, name) == stood and time.monotonic() < deadline_s:
+                self._check(name)
+                time.sleep(_LOOK_EVERY_S)
+
+    def _check(self, name: str) -> None:
+        if not self._flows[name].running():
+            raise TidemarkError(f"flows.{name} ended by itself: {self._flows[name].said()[-1000:]}")
+
+    def kill(self, name: str) -> None:
+        self._check(name)
+        self._flows[name].kill()
+        self._start(name)
+
+    def finish(self) -> list[int]:
+        """Let them read all there is, then end; their exit codes."""
+        wait_until_read(self._settings, self._flows.values(), _SETTLES_WITHIN_S)
+        return end(self._flows.values())
+
+    def close(self) -> None:
+        for flow in self._flows.values():
+            flow.kill()
+
+
 def run_kills(settings: Settings, plan: Plan, kills: int, pause_s: float, logs: Path) -> Report:
-    """Play `plan` into empty topics and tables, with kills some `pause_s` apart. Raises TidemarkError."""
-    chance = random.Random(plan.seed)
-    pauses = [chance.uniform(0.2, 2) * pause_s for _ in range(kills)]
-    victims = [FLOWS[kill % len(FLOWS)] for kill in range(kills)]
-    chance.shuffle(victims)
+    """Play `plan` into empty topics and tables, with `kills` in the midst of it. Raises TidemarkError."""
     started = time.monotonic()
     with Warehouse(settings.clickhouse, create=True) as warehouse:
         migrate(warehouse)
         warehouse.command(_KEEP_APART)
-    writer = _Writer(settings, plan, sum(pauses) + pause_s)
-    flows = {name: _start(name, settings, logs) for name in FLOWS}
+    slowest_s = 2 * (kills + 1) * (pause_s + _STARTS_WITHIN_S)
+    writer = _Writer(settings, plan, plan.messages * EVENTS_PER_MESSAGE / slowest_s)
+    flows = _Flows(settings, logs)
     try:
         writer.start()
-        for victim, pause in zip(victims, pauses, strict=True):
-            time.sleep(pause)
-            _kill(victim, flows)
-            flows[victim] = _start(victim, settings, logs)
-        expected = writer.expected()
-        wait_until_read(settings, flows.values(), _SETTLES_WITHIN_S)
-        codes = end(flows.values())
+        victims = _kill(flows, kills, pause_s, random.Random(plan.seed))
+        expected = writer.hurry()
+        codes = flows.finish()
     finally:
-        for flow in flows.values():
-            flow.kill()
+        flows.close()
     return _report(settings, plan, expected, victims, codes, time.monotonic() - started)
 
 
-def _start(name: str, settings: Settings, logs: Path) -> Flow:
-    return Flow(["-m", f"flows.{name}"], variables(settings), logs / f"{name}.log")
-
-
-def _kill(name: str, flows: dict[str, Flow]) -> None:
-    if not flows[name].running():
-        raise TidemarkError(f"flows.{name} ended by itself: {flows[name].said()[-1000:]}")
-    flows[name].kill()
+def _kill(flows: _Flows, kills: int, pause_s: float, chance: random.Random) -> list[str]:
+    """Who was killed: most of them at work, some while they were still starting."""
+    victims = [FLOWS[kill % len(FLOWS)] for kill in range(kills)]
+    chance.shuffle(victims)
+    for victim in victims:
+        if chance.random() > _EARLY_KILLS:
+            flows.wait_until_at_work()
+        time.sleep(chance.uniform(0, 2) * pause_s)
+        flows.kill(victim)
+    return victims
 
 
 def _report(
@@ -169,7 +220,7 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("--messages", type=int, default=300_000, help="audience of the campaign (default: %(default)s)")
     add("--kills", type=int, default=20, help="how many (default: %(default)s)")
-    add("--pause", type=float, default=4.0, help="seconds between them, on average (default: %(default)s)")
+    add("--pause", type=float, default=1.5, help="seconds at work before each, on average (default: %(default)s)")
     add("--seed", type=int, default=1, help="another seed, another campaign and other moments (default: %(default)s)")
     add("--json", action="store_true", help="end with one JSON object")
     return parser

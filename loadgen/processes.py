@@ -5,26 +5,38 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from typing import NamedTuple, TypeVar
 
 import msgspec
 
-from flows.topics import list_partitions, open_reader
+from flows.topics import Position, Reader, list_partitions, open_reader
 from schemas.errors import TidemarkError, TopicDown
 from schemas.settings import PREFIX, Settings
 from schemas.statuses import Lane
 from schemas.topics import OUTBOUND, WEBHOOK
 
+
+class Input(NamedTuple):
+    """Who reads what."""
+
+    flow: str
+    group: str
+    topic: str
+
+
 INPUTS = (
-    ("tidemark.route.all", WEBHOOK),
-    ("tidemark.status.other", OUTBOUND),
-    *((f"tidemark.status.{lane}", lane.topic) for lane in Lane),
+    Input("route", "tidemark.route.all", WEBHOOK),
+    Input("status", "tidemark.status.other", OUTBOUND),
+    *(Input("status", f"tidemark.status.{lane}", lane.topic) for lane in Lane),
 )
-"""Who reads what, in the order of the data: group and topic."""
+"""In the order of the data."""
 
 ENDS_WITHIN_S = 10.0
 _LOOK_EVERY_S = 0.2
+
+Answer = TypeVar("Answer")
 
 
 class Flow:
@@ -89,18 +101,34 @@ def _text(name: str, value: object) -> str:
 
 def behind(settings: Settings) -> int:
     """How much is not yet read and snapshotted, in offsets or bytes; a topic that does not exist holds nothing."""
-    return sum(_lag(settings, group, topic) for group, topic in INPUTS)
+    return sum(sum(_ask(settings, read, lambda reader: reader.lag()).values()) for read in INPUTS)
 
 
-def _lag(settings: Settings, group: str, topic: str) -> int:
+def progress(settings: Settings, flow: str) -> list[object]:
+    """How far a flow has read and snapshotted: equal as long as it has not moved."""
+    inputs = [read for read in INPUTS if read.flow == flow]
+    answers = [_ask(settings, read, lambda reader: reader.positions()) for read in inputs]
+    places = [[(number, _place(position)) for number, position in answer.items()] for answer in answers]
+    return [[place for place in answer if any(place[1])] for answer in places]
+
+
+def _place(position: Position) -> tuple[int, int]:
+    """In a file topic segments read to their end, and bytes of the others: one that is merely seen changes neither."""
+    if isinstance(position, int):
+        return position, 0
+    seen, unfinished = max(position["next"] - 1, 0), position["open"]
+    return seen - len(unfinished), sum(byte for _, byte, _ in unfinished)
+
+
+def _ask(settings: Settings, read: Input, ask: Callable[[Reader], dict[int, Answer]]) -> dict[int, Answer]:
     try:
-        reader = open_reader(settings, topic, list_partitions(settings, topic), None, group)
+        reader = open_reader(settings, read.topic, list_partitions(settings, read.topic), None, read.group)
     except TopicDown:
         raise
     except TidemarkError:
-        return 0
+        return {}
     try:
-        return sum(reader.lag().values())
+        return ask(reader)
     finally:
         reader.close()
 

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import polars as pl
 
+from flows.plain_lines import fingerprint
 from flows.status_batch import Part, cut
 from flows.status_events import typed
 from flows.window import BUCKET_MS, SHARDS
@@ -50,8 +51,9 @@ def frame_of(sightings: Sequence[Sighting]) -> pl.DataFrame:
                 "event_time": [s.at_ms for s in sightings],
                 "received_at": [s.at_ms for s in sightings],
                 "sent_at": [s.at_ms for s in sightings],
-                "receipt_id": [s.receipt for s in sightings],
-            }
+                "receipt": [fingerprint(s.receipt) for s in sightings],
+            },
+            schema_overrides={"receipt": pl.UInt32},
         )
     )
 

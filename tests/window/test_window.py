@@ -6,11 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from flows.id_table import EARLIER, FIRST, REPEAT, REPLAY, IdTable
 from flows.stats import LaneStats
 from flows.window import BUCKET_MS, CONTEXTS_AT_MOST, SHARDS, DedupWindow, Slot, Window
 from schemas.times import HOUR_MS, fixed_clock
-
 from tests.window.events import HOUR, NOW_MS, Sighting, part_of, parts_of
 
 
@@ -118,7 +118,7 @@ def test_hours_past_the_span_are_let_go_by_the_clock(tmp_path: Path) -> None:
     assert window.size() == (0, 0)
 
 
-def test_five_million_ids_cost_at_most_32_bytes_each(tmp_path: Path) -> None:
+def test_five_million_ids_cost_at_most_32_bytes_each() -> None:
     """By the window's own count at any size, and by what the process grew at the end."""
     tables = [IdTable() for _ in range(SHARDS)]
     before = resident_bytes()

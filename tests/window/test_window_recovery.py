@@ -4,12 +4,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from flows.id_table import EARLIER, FIRST, REPLAY
-from flows.window import Manifest, Slot, Window
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from schemas.times import HOUR_MS, fixed_clock
 
+from flows.id_table import EARLIER, FIRST, REPLAY
+from flows.window import Manifest, Slot, Window
+from schemas.times import HOUR_MS, fixed_clock
 from tests.window.events import HOUR, NOW_MS, Sighting, part_of
 
 NAME = "lane-0-0"
@@ -148,9 +148,10 @@ steps = st.lists(
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=steps)
 def test_never_drops_a_first_or_an_earlier_event(tmp_path_factory: pytest.TempPathFactory, steps: list[object]) -> None:
-    """The law, over any arrivals, snapshots and crashes: whatever is dropped, the same event had passed before, no later
-    in event time, and in an epoch that counts. After a crash only what passed before the last snapshot is sure to have
-    reached a table."""
+    """The law, over any arrivals, snapshots and crashes: of whatever is dropped the same event had passed before, no
+    later in event time, and in an epoch that counts. After a crash only what passed before the last snapshot is sure to
+    have reached a table.
+    """
     folder = tmp_path_factory.mktemp("window")
     crash()
     slot, durable = restart(folder, None), None

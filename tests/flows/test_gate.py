@@ -1,0 +1,40 @@
+"""Who reads next where lanes share a process."""
+
+from flows.gate import RESERVED_SHARE, Gate
+
+LANES = ["delivered", "outbound", "other", "read"]
+
+
+def test_all_read_while_nothing_waits() -> None:
+    gate = Gate(LANES)
+    assert all(gate.opens(lane) for lane in LANES for _ in range(30))
+
+
+def test_a_lane_waits_for_all_before_it_and_for_none_behind_it() -> None:
+    gate = Gate(LANES)
+    gate.polled("outbound", full=True)
+    assert {lane: gate.opens(lane) for lane in LANES} == dict(zip(LANES, [True, True, False, False], strict=True))
+    assert gate.floods("outbound")
+    gate.polled("outbound", full=False)
+    assert all(gate.opens(lane) for lane in LANES)
+
+
+def test_a_lane_kept_waiting_has_its_reserved_share() -> None:
+    """Each lane its own, whichever of those before it floods."""
+    gate = Gate(LANES)
+    gate.polled("delivered", full=True)
+    for lane in ("outbound", "read"):
+        turns = [gate.opens(lane) for _ in range(10 * RESERVED_SHARE)]
+        assert turns.count(True) == 10
+        assert turns[: RESERVED_SHARE - 1].count(True) == 0
+
+
+def test_a_lane_whose_writer_is_behind_is_not_polled() -> None:
+    """Nor by its reserved share; the others are, as they would be."""
+    gate, behind = Gate(LANES), [False, True]
+    gate.watch("read", lambda: behind[0])
+    gate.watch("read", lambda: behind[1])
+    assert not any(gate.opens("read") for _ in range(5 * RESERVED_SHARE))
+    assert all(gate.opens(lane) for lane in LANES[:-1])
+    behind[1] = False
+    assert gate.opens("read")
