@@ -134,6 +134,7 @@ class Companions:
 
     def _sweep_alone(self, sweep: Callable[[], None]) -> None:
         """One sweeper at a time: of the processes with lane `other` that of slice 0, and of a cluster whoever locks."""
+        self._lock.parent.mkdir(parents=True, exist_ok=True)
         with self._lock.open("w") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

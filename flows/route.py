@@ -133,7 +133,7 @@ def _feed(stats: LaneStats, ends: Ends) -> Feed:
 
 def flow() -> Dataflow:
     """For `python -m bytewax.run flows.route`, which brings recovery of its own."""
-    return companied(build, topics)
+    return companied("route", build, topics)
 
 
 if __name__ == "__main__":

@@ -53,21 +53,45 @@ def run_flow(name: str, build: Build, topics: Callable[[Settings], Sequence[str]
             flow, companions = build(settings, stop)
             run(flow, companions, settings, name, stop, arguments)
     except TidemarkError as error:
-        print(f"flows.{name}: {error}", file=sys.stderr)
-        return error.exit_code
+        return _tell(name, error)
     return 0
 
 
-def companied(build: Build, topics: Callable[[Settings], Sequence[str]]) -> Dataflow:
+def companied(name: str, build: Build, topics: Callable[[Settings], Sequence[str]]) -> Dataflow:
     """A flow for `python -m bytewax.run`, its companions running until the process ends."""
     stop = Stop()
-    settings = Settings.from_env()
-    stop.on_signals()
-    _wait_for_topics(settings, topics(settings), stop)
-    flow, companions = build(settings, stop)
+    try:
+        settings = Settings.from_env()
+        stop.on_signals()
+        lock = recovery_lock(settings, name, _bytewax_process())
+        _wait_for_topics(settings, topics(settings), stop)
+        flow, companions = build(settings, stop)
+    except TidemarkError as error:
+        sys.exit(_tell(name, error))
     companions.start()
-    atexit.register(companions.finish)
+
+    def finish() -> None:
+        companions.finish()
+        lock.close()
+        if stop.failure:  # Bytewax may have taken it for the end of the input
+            os._exit(_tell(name, stop.failure))
+
+    atexit.register(finish)
     return flow
+
+
+def _tell(name: str, error: TidemarkError) -> int:
+    """The exit code."""
+    print(f"flows.{name}: {error}", file=sys.stderr, flush=True)
+    return error.exit_code
+
+
+def _bytewax_process() -> int | None:
+    """Which process of a cluster this is, as `python -m bytewax.run` was told."""
+    parser = argparse.ArgumentParser(add_help=False)
+    parser.add_argument("-i", "--process-id", type=int, default=os.environ.get("BYTEWAX_PROCESS_ID"))
+    told: int | None = parser.parse_known_args()[0].process_id
+    return told
 
 
 def run(

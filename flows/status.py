@@ -140,7 +140,7 @@ def build(settings: Settings, stop: Stop, ends: Ends = never) -> tuple[Dataflow,
 
 def flow() -> Dataflow:
     """For `python -m bytewax.run flows.status`, which brings recovery and signals of its own."""
-    return companied(build, topics)
+    return companied("status", build, topics)
 
 
 if __name__ == "__main__":

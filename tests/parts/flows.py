@@ -1,7 +1,7 @@
 """The flows as real processes over parts of their own, and what the campaign played into them must come to."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -15,16 +15,21 @@ from loadgen.expected import Expected
 from loadgen.plan import Plan
 from loadgen.processes import Flow, behind, end, variables, wait_until_read
 from loadgen.spoiled import Into
-from loadgen.writing import Run, write
+from loadgen.writing import Run, append
 from schemas.errors import TidemarkError
 from schemas.settings import Settings
-from schemas.times import SECOND_MS
 from sql.migrate import migrate
 from sql.warehouse import Warehouse
 
 START_MS = 1_793_476_800_000
 """2026-10-31T20:00:00Z"""
 PATIENCE_S = 60.0
+_EVENTS_PER_CHUNK = 500
+_EPOCH_MS = 300
+
+
+def _nothing() -> None:
+    """Midway."""
 
 
 class Pipeline:
@@ -38,7 +43,7 @@ class Pipeline:
             broker=f"file://{folder / 'topics'}",
             clickhouse=f"chdb://{folder / 'clickhouse'}",
             recovery=str(folder / "recovery"),
-            epoch=SECOND_MS,
+            epoch=_EPOCH_MS,
             clock=self.plan.end_ms,
         )
         self.settings = msgspec.structs.replace(own, **changes)
@@ -46,12 +51,21 @@ class Pipeline:
         with Warehouse(self.settings.clickhouse, create=True) as warehouse:
             migrate(warehouse)
 
-    def play(self, into: Into = "webhook", rate: float = 0.0) -> Expected:
-        """Write the campaign; what must come of it."""
+    def play(self, into: Into = "webhook", midway: Callable[[], None] = _nothing, pace_s: float = 0.0) -> Expected:
+        """Write the campaign, in some `pace_s`; what must come of it. At half of it, durable, `midway` is called."""
         producer = open_producer(self.settings)
         try:
             run = Run(self.plan, into, producer.partitions)
-            write(run, producer, rate)
+            chunks = list(run.chunks(events_per_chunk=_EVENTS_PER_CHUNK))
+            for number, chunk in enumerate(chunks):
+                append(producer, chunk)
+                if pace_s:
+                    producer.flush()
+                    time.sleep(pace_s / len(chunks))
+                if number == len(chunks) // 2:
+                    producer.flush()
+                    midway()
+            producer.flush()
             return run.expected()
         finally:
             producer.close()

@@ -1,6 +1,7 @@
 """The contracts hold together: types, columns, JSON Schemas, partitions, tables."""
 
 import re
+from itertools import pairwise
 from pathlib import Path
 
 import msgspec
@@ -8,6 +9,7 @@ import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from schemas.columns import OUTBOUND_COLUMNS, STATUS_COLUMNS, columns_of
 from schemas.errors import UsageError
 from schemas.events import StatusEvent
@@ -71,7 +73,7 @@ def test_queries_measure_against_the_cohort_of_the_contract() -> None:
 def test_latency_cells_are_a_sixth_apart_at_most() -> None:
     bounds = LATENCY_BOUNDS_MS
     assert list(bounds) == sorted(set(bounds))
-    assert all(upper <= 1.17 * lower for lower, upper in zip(bounds[10:], bounds[11:], strict=False))
+    assert all(upper <= 1.17 * lower for lower, upper in pairwise(bounds[11:]))
 
 
 names = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=20)
@@ -79,7 +81,8 @@ names = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=
 
 @given(
     rows=st.lists(
-        st.tuples(st.one_of(st.none(), names), st.one_of(st.none(), st.integers(0, 2**63 - 1)), names, names), min_size=1
+        st.tuples(st.one_of(st.none(), names), st.one_of(st.none(), st.integers(0, 2**63 - 1)), names, names),
+        min_size=1,
     ),
     partitions=st.integers(1, 64),
 )
