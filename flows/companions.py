@@ -97,8 +97,8 @@ class Companions:
         self._lock = Path(settings.recovery) / "sweeper.lock"
         self._thread: threading.Thread | None = None
         if Lane.OTHER in stats and settings.slice.index == 0:
-            warehouse = Warehouse(settings.clickhouse, share=True)
-            self._sweeper = Sweeper(warehouse, clock, stats[Lane.OTHER], stop)
+            self._warehouse = Warehouse(settings.clickhouse, share=True)
+            self._sweeper = Sweeper(self._warehouse, clock, stats[Lane.OTHER], stop)
             self._thread = threading.Thread(target=self._sweep, name="sweeper", daemon=True)
 
     def start(self) -> None:
@@ -111,6 +111,7 @@ class Companions:
         if self._thread:
             self._thread.join(timeout=5)
             self._sweep_to_end()
+            self._warehouse.close()
         self._keeper.finish()
         self._window.close()
 

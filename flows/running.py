@@ -20,6 +20,7 @@ from flows.sources import make_topics
 from flows.stopping import Stop
 from schemas.errors import RecoveryError, TidemarkError, TopicDown
 from schemas.settings import Settings
+from sql.cli import Parser
 
 log = logging.getLogger(__name__)
 
@@ -41,10 +42,11 @@ Build = Callable[[Settings, Stop], tuple[Dataflow, Companions]]
 
 def run_flow(name: str, build: Build, topics: Callable[[Settings], Sequence[str]]) -> int:
     """The exit code: 0 after SIGTERM or SIGINT, 1 when something broke, 2 for wrong settings."""
-    arguments = _arguments(name)
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    logging.getLogger("uvicorn").setLevel(logging.WARNING)
     stop = Stop()
     try:
+        arguments = _arguments(name)
         settings = Settings.from_env()
         stop.on_signals()
         threading.Thread(target=_end_anyway, args=(stop,), name="watchdog", daemon=True).start()
@@ -155,7 +157,7 @@ def recovery_lock(settings: Settings, name: str, process: int | None = None) -> 
 
 
 def _arguments(name: str) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog=f"python -m flows.{name}", description="Settings come from the environment.")
+    parser = Parser(prog=f"python -m flows.{name}", description="Settings come from the environment.")
     parser.add_argument("-w", "--workers", type=int, default=1, help="worker threads in this process")
     parser.add_argument("-i", "--process-id", type=int, help="which of the addresses is this process, from 0")
     parser.add_argument("-a", "--addresses", type=lambda text: text.split(";"), help="HOST:PORT;… of a cluster")

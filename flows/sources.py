@@ -97,8 +97,11 @@ class _WorkersReader:
         return [number for number in every if number % slice_.of == slice_.index and number % PARTS == part]
 
     def take(self, part: int) -> tuple[list[Record], Positions] | None:
-        """The next records of a part and its positions behind them; polls when it has none in store."""
-        if not self._ready[part] and self._feed.opens():
+        """The next records of a part and its positions behind them.
+
+        Polls when no part has any in store: one whose partitions are empty would else fill memory with the others'.
+        """
+        if not any(self._ready.values()) and self._feed.opens():
             self._poll()
         return self._ready[part].popleft() if self._ready[part] else None
 
@@ -164,8 +167,9 @@ class _Part(StatefulSourcePartition[Poll, Positions]):
             taken = self._reader.take(self._part)
             self._tell_lag()
         except TidemarkError as error:
+            # In order: what was handed over lands and is snapshotted. Raised here, it would come with Bytewax's panic.
             self._stop.fail(error)
-            raise
+            raise StopIteration from None
         self._awake = None if taken else datetime.now(UTC) + _IDLE
         if taken is None:
             return []

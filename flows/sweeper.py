@@ -70,7 +70,9 @@ class Sweeper:
     def sweep(self, *, full: bool) -> int:
         """One pass; returns how many rows found their message."""
         started = time.monotonic()
-        found = self._give_keys() + self._match(full=full)
+        unkeyed, waiting = self._warehouse.ask("waiting_rows").row(0)
+        found = self._give_keys() if unkeyed else 0
+        found += self._match(full=full) if waiting else 0
         if full:
             self._full_at = time.monotonic() + max(5.0, _FULL_REST * (time.monotonic() - started))
         return found

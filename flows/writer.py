@@ -27,7 +27,7 @@ _TIMES = ("at", "event_time", "received_at", "sent_at", "frozen_at")
 BLOCK_ROWS = 400_000
 """Larger blocks insert more slowly: they leave the processor's cache."""
 _LOOK_EVERY_S = 0.01
-_FLOOD_PATIENCE = 10
+_FLOOD_PATIENCE = 30
 
 
 class Table(NamedTuple):
@@ -47,7 +47,7 @@ class Inserts(Protocol):
 
 
 class Cut(NamedTuple):
-    """When a batch goes: at `rows`, or when its oldest row has waited `age_s`; ten times that while the lane floods.
+    """When a batch goes: at `rows`, or when its oldest row has waited `age_s`; thirty times that while the lane floods.
 
     In a flood a row has waited far longer before it was read, and small batches only make more to merge.
     """

@@ -16,6 +16,8 @@ from schemas.errors import TidemarkError, TopicDown
 from schemas.settings import PREFIX, Settings
 from schemas.statuses import Lane
 from schemas.topics import OUTBOUND, WEBHOOK
+from sql.dsn import Embedded, parse_dsn
+from sql.embedded import read_address
 
 
 class Input(NamedTuple):
@@ -137,12 +139,26 @@ def wait_until_read(settings: Settings, flows: Iterable[Flow], within_s: float) 
     """Until the flows have read all that was written, and snapshotted it. Raises TidemarkError: too slow, or ended."""
     flows, deadline_s = list(flows), time.monotonic() + within_s
     while behind(settings):
-        ended = [flow for flow in flows if not flow.running()]
-        if ended:
-            raise TidemarkError(f"{ended[0].log.name} ended by itself: {ended[0].said()[-1000:]}")
+        _check(flows)
         if time.monotonic() > deadline_s:
             raise TidemarkError(f"not read within {within_s:.0f} s")
         time.sleep(_LOOK_EVERY_S)
+
+
+def wait_until_served(settings: Settings, flows: Iterable[Flow], within_s: float) -> None:
+    """Until one of the flows holds an embedded engine, so that who asks now does not take it. Raises TidemarkError."""
+    dsn, deadline_s = parse_dsn(settings.clickhouse), time.monotonic() + within_s
+    while isinstance(dsn, Embedded) and read_address(dsn.folder) is None:
+        _check(flows)
+        if time.monotonic() > deadline_s:
+            raise TidemarkError(f"{dsn} is not served within {within_s:.0f} s")
+        time.sleep(_LOOK_EVERY_S)
+
+
+def _check(flows: Iterable[Flow]) -> None:
+    for flow in flows:
+        if not flow.running():
+            raise TidemarkError(f"{flow.log.name} ended by itself: {flow.said()[-1000:]}")
 
 
 def end(flows: Iterable[Flow]) -> list[int]:

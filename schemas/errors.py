@@ -42,7 +42,7 @@ class RecoveryError(TidemarkError):
 
 
 class BadRecord(TidemarkError):
-    """One record that cannot be used: `reason` names the kind (it becomes the dead letter's), the message the detail."""
+    """One record that cannot be used: `reason` names the kind, which becomes the dead letter's."""
 
     def __init__(self, reason: str, detail: str = "") -> None:
         super().__init__(detail or reason)

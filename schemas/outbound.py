@@ -11,9 +11,7 @@ from msgspec import Meta, Struct
 
 from schemas.events import Attempt, CampaignId, MessageKey, Milliseconds, Reference, Token
 
-ScreenReason = Literal[
-    "suppressed", "capped", "expired", "invalid", "duplicate", "unrenderable", "cancelled"
-]
+ScreenReason = Literal["suppressed", "capped", "expired", "invalid", "duplicate", "unrenderable", "cancelled"]
 Count = Annotated[int, Meta(ge=0, le=2**53)]
 
 

@@ -21,7 +21,7 @@ MAX_LINES_PER_RECORD = 2_000
 def partition_of(name: str, number: int, partitions: int) -> int:
     """The partition of message `number` of campaign `name`; the CRC-32 (ISO 3309) of a provider's name and id with 0.
 
-    All statuses of a message meet in one partition, so one process sees its repeats. Neighbouring messages spread evenly.
+    All statuses of a message meet in one partition, so one process sees its repeats; neighbours spread evenly.
     """
     return (zlib.crc32(name.encode()) + number) % partitions
 

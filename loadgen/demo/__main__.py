@@ -78,7 +78,8 @@ def _in_words(report: Report) -> str:
     verdict = "every figure is exact" if report.exact else "\n".join(["NOT exact:", *report.differences[:20]])
     return (
         f"{report.events_in:,} events in {report.seconds:.1f} s ({report.events_per_s:,.0f}/s):"
-        f" {report.events_unique:,} unique, {report.duplicates_dropped:,} repeats dropped, {report.duplicates_passed:,} passed,"
+        f" {report.events_unique:,} unique, {report.duplicates_dropped:,} repeats dropped,"
+        f" {report.duplicates_passed:,} passed,"
         f" {report.dead_letters:,} dead letters\n{report.counts}\n{verdict}"
     )
 

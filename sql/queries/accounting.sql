@@ -46,10 +46,22 @@ SELECT * FROM
     UNION ALL SELECT 2, 'in doubt', bitmapCardinality(in_doubt)
     UNION ALL SELECT 3, 'in flight', bitmapCardinality(in_flight)
     UNION ALL
-    SELECT 4, concat('screened: ', d.reason), bitmapAndCardinality(groupBitmapMergeState(d.messages), screened)
-    FROM dispositions AS d
-    WHERE d.campaign_id = {campaign_id:String} AND d.type = 'screened'
-    GROUP BY d.reason
+    SELECT 4, concat('screened: ', s.reason), toUInt64(reached - lagInFrame(reached, 1, 0) OVER (ORDER BY s.place))
+    FROM
+    (
+        -- A message screened for several reasons counts under the first of them.
+        SELECT reason, place, groupBitmapMerge(messages) OVER (ORDER BY place ROWS UNBOUNDED PRECEDING) AS reached
+        FROM
+        (
+            SELECT
+                reason,
+                indexOf(['suppressed', 'capped', 'expired', 'invalid', 'duplicate', 'unrenderable', 'cancelled'], reason) AS place,
+                bitmapAnd(groupBitmapMergeState(d.messages), screened) AS messages
+            FROM dispositions AS d
+            WHERE d.campaign_id = {campaign_id:String} AND d.type = 'screened'
+            GROUP BY reason
+        )
+    ) AS s
     UNION ALL SELECT 5, 'rejected for good', bitmapCardinality(rejected)
     UNION ALL SELECT 6, 'queued', toUInt64(greatest(0, toInt64(audience) - toInt64(known)))
     UNION ALL SELECT 7, 'overdrawn', toUInt64(greatest(0, toInt64(known) - toInt64(audience)))

@@ -18,4 +18,5 @@ FROM
         GROUP BY status, cell
     )
 ) AS s
+QUALIFY messages > 0
 ORDER BY status, cell

@@ -18,4 +18,5 @@ FROM
         GROUP BY status, minute
     )
 ) AS s
+QUALIFY messages > 0
 ORDER BY status, minute

@@ -1,6 +1,7 @@
 """The middle of the status flow without Bytewax: decode, cut, window, tables, sweeper, as one call after the other."""
 
 from collections.abc import Iterable, Sequence
+from itertools import groupby, islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -33,6 +34,9 @@ class Mode(NamedTuple):
     span_ms: int = 6 * HOUR_MS
 
 
+DEFAULT = Mode()
+
+
 class Middle:
     """Takes records, lands rows. Nothing lands before `flush`."""
 
@@ -40,7 +44,7 @@ class Middle:
         self,
         warehouse: Warehouse,
         folder: Path,
-        mode: Mode = Mode(),
+        mode: Mode = DEFAULT,
         keys: Sequence[HashKey] = KEYS,
         now_ms: int = NOW_MS,
     ) -> None:
@@ -83,19 +87,22 @@ class Middle:
     def finish(self) -> None:
         self.flush()
         self.sweeper.finish()
+        self.close()
+
+    def close(self) -> None:
         self._window.close()
 
 
-def play(warehouse: Warehouse, folder: Path, *fields: Fields, mode: Mode = Mode()) -> Middle:
-    """Events and outbound records in the order given, a poll each, all landed and matched."""
+def play(warehouse: Warehouse, folder: Path, *fields: Fields, mode: Mode = DEFAULT) -> Middle:
+    """Events and outbound records in the order given, a poll for each run of a kind, all landed and matched."""
     middle = Middle(warehouse, folder, mode)
-    for place, one in enumerate(fields):
-        (record,) = records_of([line(one)])
-        placed = Record(0, place, record.place + place, record.value)
-        if "type" in one:
-            middle.outbound([placed])
+    records = iter(records_of(map(line, fields), a_record=1))
+    for is_outbound, run in groupby("type" in one for one in fields):
+        poll = list(islice(records, len(list(run))))
+        if is_outbound:
+            middle.outbound(poll)
         else:
-            middle.events(Lane.OTHER, [placed])
+            middle.events(Lane.OTHER, poll)
     middle.finish()
     return middle
 

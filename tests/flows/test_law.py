@@ -7,7 +7,7 @@ from random import Random
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from schemas.statuses import LANE_OF_STATUS, Lane
@@ -19,7 +19,7 @@ from tests.flows.playing import Middle, Mode, faults
 
 OURS, GUESTS = "ours", "guests"
 """A campaign of our sender, and one whose sender numbers nothing."""
-MESSAGES = 30
+MESSAGES = 24
 STATUSES = ("sent", "deferred", "delivered", "read", "clicked", "failed", "complained", "unknown", "unsubscribed")
 BEGINS = (NOW_MS - 5 * HOUR_MS, NOW_MS - 30 * MINUTE_MS, NOW_MS - 20 * 24 * HOUR_MS)
 
@@ -81,7 +81,7 @@ def arrive(middle: Middle, random: Random, events: list[Fields], records: list[F
         else:
             middle.events(lane, cuts[lane][:size])
             del cuts[lane][:size]
-        if random.random() < 0.2:
+        if random.random() < 0.15:
             middle.flush()
         if random.random() < 0.1:
             middle.sweeper.sweep(full=random.random() < 0.5)
@@ -99,9 +99,16 @@ def figures(warehouse: Warehouse) -> dict[str, Any]:
     return found
 
 
+class Expected(dict[int, dict[str, Any]]):
+    """What plain runs gave, by seed."""
+
+    def __repr__(self) -> str:
+        return f"Expected of {list(self)}"
+
+
 @pytest.fixture(scope="module")
-def expected() -> dict[int, dict[str, Any]]:
-    return {}
+def expected() -> Expected:
+    return Expected()
 
 
 def once_in_order(tables: Warehouse, folder: Path, seed: int) -> dict[str, Any]:
@@ -116,7 +123,12 @@ def once_in_order(tables: Warehouse, folder: Path, seed: int) -> dict[str, Any]:
     return figures(tables)
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=9,
+    deadline=None,
+    phases=[Phase.reuse, Phase.generate],
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
 @given(
     seed=st.integers(0, 3),
     arrival=st.integers(0, 2**32),
@@ -127,7 +139,7 @@ def once_in_order(tables: Warehouse, folder: Path, seed: int) -> dict[str, Any]:
 def test_any_shuffle_repetition_and_batching_gives_the_same_figures(
     tables: Warehouse,
     tmp_path_factory: pytest.TempPathFactory,
-    expected: dict[int, dict[str, Any]],
+    expected: Expected,
     seed: int,
     arrival: int,
     mode: Mode,
@@ -143,7 +155,8 @@ def test_any_shuffle_repetition_and_batching_gives_the_same_figures(
     random.shuffle(records)
     empty(tables)
     arrive(Middle(tables, tmp_path_factory.mktemp("window"), mode), random, events, records)
-    assert figures(tables) == expected[seed]
+    found = figures(tables)
+    assert {name: rows for name, rows in found.items() if rows != expected[seed][name]} == {}
     assert faults(tables) == {}
 
 
@@ -152,7 +165,7 @@ def test_the_campaigns_are_worth_it() -> None:
     for seed in range(4):
         events, records = lines_of(seed)
         told = [line(one) for one in events]
-        assert len(set(told)) < len(told) > 150
+        assert len(set(told)) < len(told) > 120
         assert any(one["campaign_id"] is None for one in events)
         assert {one["attempt"] for one in events} == {1, 2}
         assert {one["type"] for one in records} >= {"accepted", "rejected", "in_doubt", "intent"}

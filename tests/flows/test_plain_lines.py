@@ -6,11 +6,12 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from flows.lines import Lines, read_lines
 from flows.plain_lines import PlainReader, fingerprint, fingerprints, interned
 from flows.topics import Record
-from hypothesis import given
-from hypothesis import strategies as st
 
 TEXTS, INTEGERS = ("name", "nick"), ("age", "height")
 SCHEMA = pl.Schema({**dict.fromkeys(TEXTS, pl.String), **dict.fromkeys(INTEGERS, pl.Int64)})

@@ -73,7 +73,7 @@ rows = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(rows=st.lists(rows, min_size=1, max_size=40))
 def test_a_cut_batch_holds_every_row_with_its_exact_identity(rows: list[dict[str, Any]]) -> None:
     check(rows)

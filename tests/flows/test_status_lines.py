@@ -266,7 +266,7 @@ def fate(text: bytes) -> tuple[int, int, list[str]]:
     return len(decoded.own), len(decoded.foreign), [bad.reason for bad in decoded.bad]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(lines=st.lists(any_line, max_size=12), sizes=st.lists(st.integers(1, 5), min_size=1, max_size=4))
 def test_every_line_ends_in_exactly_one_place(lines: list[bytes], sizes: list[int]) -> None:
     """However lines are batched into records and whatever stands beside them, each fares as if it were alone."""

@@ -84,8 +84,10 @@ class Pipeline:
         return self.run("-m", f"flows.{name}", *arguments, **changes)
 
     def run(self, *arguments: str, **changes: Any) -> Flow:
+        """`python` with `arguments`; a change named as the variable is, in capitals, is handed over as it stands."""
+        raw = {name: changes.pop(name) for name in list(changes) if name.isupper()}
         settings = msgspec.structs.replace(self.settings, **changes)
-        flow = Flow(arguments, variables(settings), self.folder / f"{len(self._flows)}.log")
+        flow = Flow(arguments, variables(settings) | raw, self.folder / f"{len(self._flows)}.log")
         self._flows.append(flow)
         return flow
 

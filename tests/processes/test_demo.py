@@ -59,4 +59,4 @@ def test_on_real_parts(broker: str, clickhouse: str, tmp_path: Path, request: py
         variables["BROKER"] = request.getfixturevalue("own_kafka").dsn
     if clickhouse == "http":
         variables["CLICKHOUSE"] = request.getfixturevalue("server_dsn")
-    _assert_exact(_demo(tmp_path, 8_000, **variables))
+    _assert_exact(_demo(tmp_path, 4_000, **variables))

@@ -3,10 +3,7 @@
 import json
 import subprocess
 import sys
-from pathlib import Path
 from typing import Any
-
-import pytest
 
 from loadgen.processes import environment
 

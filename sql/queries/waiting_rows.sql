@@ -1,0 +1,2 @@
+-- Does anything wait at all? Rows held, those that were matched and not merged away yet included: read from parts' heads.
+SELECT (SELECT count() FROM unkeyed) AS unkeyed, (SELECT count() FROM waiting) AS waiting

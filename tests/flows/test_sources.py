@@ -1,0 +1,180 @@
+"""A topic as a source: its parts share a reader and keep their own places."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from flows.sources import PARTS, Feed, TopicSource, make_topics
+from flows.stopping import Stop
+from flows.topics import open_producer, open_reader
+from schemas.settings import Settings, Slice
+
+TOPIC = "status.read"
+PARTITIONS = 10
+DEADLINE_S = 20
+
+
+class Told:
+    """What a source asked and said."""
+
+    def __init__(self) -> None:
+        self.open = True
+        self.ended = False
+        self.full: list[bool] = []
+        self.lags: list[int] = []
+
+    def feed(self, max_bytes: int = 1 << 20) -> Feed:
+        return Feed(
+            topic=TOPIC,
+            group="tidemark.status.read",
+            max_bytes=max_bytes,
+            opens=lambda: self.open,
+            polled=self.full.append,
+            lags=self.lags.append,
+            ends=lambda: self.ended,
+        )
+
+
+@pytest.fixture
+def broker(tmp_path: Path) -> Settings:
+    settings = Settings(broker=f"file://{tmp_path / 'topics'}", partitions=PARTITIONS)
+    make_topics(settings, TOPIC)
+    return settings
+
+
+def write(settings: Settings, *numbers: int) -> None:
+    """Number n as a line of partition n % PARTITIONS."""
+    producer = open_producer(settings)
+    for number in numbers:
+        producer.append(TOPIC, number % PARTITIONS, b"%d\n" % number)
+    producer.flush()
+    producer.close()
+
+
+class Run:
+    """The parts of a worker, asked one after the other as Bytewax does."""
+
+    def __init__(self, settings: Settings, told: Told, states: dict[str, Any] | None = None, **feed: int) -> None:
+        source = TopicSource(settings, told.feed(**feed), Stop())
+        self.parts = {name: source.build_part("step", name, (states or {}).get(name)) for name in source.list_parts()}
+
+    def read(self, count: int) -> list[int]:
+        """As many numbers as there should be, and those that there should not be."""
+        found: list[int] = []
+        until = time.monotonic() + DEADLINE_S
+        while len(found) < count and time.monotonic() < until:
+            found += self.round()
+        return sorted(found + self.round())
+
+    def round(self) -> list[int]:
+        return [number for part in self.parts.values() for number in self.numbers(part)]
+
+    def numbers(self, part: Any) -> list[int]:
+        return [int(text) for poll in part.next_batch() for record in poll.records for text in record.value.split()]
+
+    def snapshot(self) -> dict[str, Any]:
+        return {name: part.snapshot() for name, part in self.parts.items()}
+
+    def close(self) -> None:
+        for part in self.parts.values():
+            part.close()
+
+
+@pytest.fixture
+def told() -> Told:
+    return Told()
+
+
+@pytest.fixture
+def running(told: Told, broker: Settings) -> Iterator[Run]:
+    run = Run(broker, told)
+    yield run
+    run.close()
+
+
+def test_every_line_is_read_by_one_part(broker: Settings, running: Run) -> None:
+    """Partition p by part p % PARTS, so there is one for each of any number."""
+    write(broker, *range(100))
+    assert running.read(100) == list(range(100))
+    assert len(running.parts) == PARTS
+
+
+def test_a_part_goes_on_where_its_snapshot_stood(broker: Settings, told: Told, running: Run) -> None:
+    """What was read since is read again, and nothing else."""
+    write(broker, *range(50))
+    running.read(50)
+    states = running.snapshot()
+    write(broker, *range(50, 70))
+    assert running.read(20) == list(range(50, 70))
+    again = Run(broker, told, states)
+    assert again.read(20) == list(range(50, 70))
+    again.close()
+
+
+def test_what_is_committed_is_the_snapshot_before(broker: Settings, running: Run) -> None:
+    """That one is sure to be durable: a flow without a snapshot starts there, and must not miss a line."""
+    for start in (0, 10):
+        write(broker, *range(start, start + 10))
+        running.read(10)
+        running.snapshot()
+    reader = open_reader(broker, TOPIC, list(range(PARTITIONS)), None, "tidemark.status.read")
+    left = [int(text) for record in reader.poll(1 << 20, 1) for text in record.value.split()]
+    reader.close()
+    assert sorted(left) == list(range(10, 20))
+
+
+def test_slices_share_the_partitions_out(broker: Settings) -> None:
+    write(broker, *range(40))
+    for index in range(3):
+        mine = [number for number in range(40) if number % PARTITIONS % 3 == index]
+        run = Run(Settings(broker=broker.broker, slice=Slice(index, 3)), Told())
+        assert run.read(len(mine)) == mine
+        run.close()
+
+
+def test_nothing_is_polled_behind_a_closed_gate(broker: Settings, told: Told, running: Run) -> None:
+    write(broker, 1)
+    told.open = False
+    assert running.round() == []
+    assert told.full == []
+    told.open = True
+    assert running.read(1) == [1]
+
+
+def test_an_input_that_ends_is_read_to_its_end(broker: Settings, told: Told, running: Run) -> None:
+    write(broker, *range(30))
+    told.ended = True
+    seen: list[int] = []
+    left = dict(running.parts)
+    for _ in range(100):
+        for name, part in list(left.items()):
+            try:
+                seen += running.numbers(part)
+            except StopIteration:
+                del left[name]
+    assert (sorted(seen), left) == (list(range(30)), {})
+
+
+def test_an_input_that_ended_holds_up_no_other(broker: Settings, told: Told) -> None:
+    """Its last poll may have been a full one: then lanes behind it would wait for it for ever."""
+    write(broker, *range(100, 1_000))
+    run = Run(broker, told, max_bytes=100)
+    run.parts["0"].next_batch()
+    assert told.full == [True]
+    run.close()
+    assert told.full == [True, False]
+
+
+def test_a_stop_ends_every_part(broker: Settings, told: Told) -> None:
+    stop = Stop()
+    source = TopicSource(broker, told.feed(), stop)
+    part = source.build_part("step", "0", None)
+    assert part.next_batch() == []
+    assert part.next_awake() is not None
+    stop.ask()
+    with pytest.raises(StopIteration):
+        part.next_batch()
+    part.close()
