@@ -124,7 +124,7 @@ def once_in_order(tables: Warehouse, folder: Path, seed: int) -> dict[str, Any]:
 
 
 @settings(
-    max_examples=9,
+    max_examples=7,
     deadline=None,
     phases=[Phase.reuse, Phase.generate],
     suppress_health_check=[HealthCheck.function_scoped_fixture],
