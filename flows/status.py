@@ -9,6 +9,7 @@ Lanes that share the process are read behind a gate, Delivered first. At-least-o
 """
 
 import sys
+import time
 from pathlib import Path
 
 import bytewax.operators as op
@@ -30,6 +31,7 @@ from flows.window import DedupWindow, Judged, Manifest, Window
 from flows.writer import STATUS_EVENTS, Cut, Table, Writer
 from schemas.settings import Settings
 from schemas.statuses import Lane
+from schemas.times import SECOND_MS
 from schemas.topics import DLQ_STATUS, OUTBOUND
 from sql.warehouse import Warehouse
 
@@ -49,6 +51,7 @@ class StatusFlow:
         self.settings = settings
         self.stop = stop
         self._ends = ends
+        self._epoch_began = time.monotonic()
         self.clock = settings.now()
         self.stats = {lane: LaneStats("status", lane, str(settings.slice)) for lane in settings.lanes}
         limit = settings.window_mb << 20
@@ -113,12 +116,20 @@ class StatusFlow:
 
         writer = Writer(lane, connect, CUTS[lane], floods, self.stats[lane], self.stop)
         self.writers.append(writer)
+        behind_others = lane is not self.settings.lanes[0]
         for topic in topics_of(lane):
             self._gate.watch(topic, writer.congested)
+            if behind_others:
+                self._gate.watch(topic, lambda: writer.lands_in_s() > self._epoch_ends_in_s())
         return writer
+
+    def _epoch_ends_in_s(self) -> float:
+        """What a lane holds then has all others wait until it has landed: so it takes no more than fits in before."""
+        return max(0.0, self._epoch_began + self.settings.epoch / SECOND_MS - time.monotonic())
 
     def _begin_drain(self) -> None:
         """An epoch ends for all lanes at once: so all writers land at once, not one after the other."""
+        self._epoch_began = time.monotonic()
         for writer in self.writers:
             writer.begin_drain()
 

@@ -28,6 +28,9 @@ BLOCK_ROWS = 400_000
 """Larger blocks insert more slowly: they leave the processor's cache."""
 _LOOK_EVERY_S = 0.01
 _FLOOD_PATIENCE = 30
+_FIRST_GUESS_ROWS_PER_S = 500_000.0
+_TELLING_ROWS = 50_000
+"""Of smaller batches most of the time goes into what each costs."""
 
 
 class Table(NamedTuple):
@@ -80,6 +83,8 @@ class Writer:
         self._rows = 0
         self._oldest = 0.0
         self._inserting = 0
+        self._inserting_rows = 0
+        self._rows_per_s = _FIRST_GUESS_ROWS_PER_S
         self._draining = False
         self._closed = False
         self._failure: TidemarkError | None = None
@@ -101,6 +106,10 @@ class Writer:
     def congested(self) -> bool:
         """Whether two batches wait, beside the one that is being inserted."""
         return self._rows > 2 * self._cut.rows
+
+    def lands_in_s(self) -> float:
+        """How long what it holds will take to land, going by its last large batch."""
+        return (self._rows + self._inserting_rows) / self._rows_per_s
 
     def idle(self) -> bool:
         return not self._rows and not self._inserting
@@ -156,6 +165,7 @@ class Writer:
             if self._closed:
                 return None
             batch, self._pending = self._pending, []
+            self._inserting_rows = self._rows
             self._rows, self._inserting, self._draining = 0, len(batch), False
             self._stats.batch_aged(int(1000 * (time.monotonic() - self._oldest)))
             return batch
@@ -169,11 +179,14 @@ class Writer:
 
     def _land(self, warehouse: Inserts, batch: list[Table]) -> None:
         """Until all has landed `drain` waits: after an error it must find the failure, never nothing left to do."""
+        started = time.monotonic()
         for name, frame in by_table(batch):
             for block in frame.iter_slices(BLOCK_ROWS):
                 self._insert(warehouse, name, block)
         with self._changed:
-            self._inserting = 0
+            if self._inserting_rows > _TELLING_ROWS:
+                self._rows_per_s = self._inserting_rows / (time.monotonic() - started)
+            self._inserting = self._inserting_rows = 0
             self._changed.notify_all()
 
     def _insert(self, warehouse: Inserts, name: str, block: pl.DataFrame) -> None:
