@@ -1,8 +1,8 @@
 """What a record must fulfil before it may touch a table: each check names the reason of the dead letter it causes."""
 
 import re
-from collections.abc import Callable, Collection
-from typing import NamedTuple
+from collections.abc import Callable, Collection, Sequence
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 import polars as pl
@@ -24,6 +24,21 @@ class Check(NamedTuple):
     holds: pl.Expr
 
 
+class TextCheck(NamedTuple):
+    """A row is bad with `reason` where `column` holds a text that doesn't fit; of texts that recur."""
+
+    reason: str
+    detail: str
+    column: str
+    fits: Callable[[str], bool]
+
+    def unfit(self, frame: pl.DataFrame) -> list[str]:
+        return [text for text in frame[self.column].unique().drop_nulls() if not self.fits(text)]
+
+
+AnyCheck: TypeAlias = Check | TextCheck
+
+
 class Failed(NamedTuple):
     """The rows that failed a check which is the first they failed."""
 
@@ -32,13 +47,12 @@ class Failed(NamedTuple):
     detail: str
 
 
-def failures(frame: pl.DataFrame, checks: list[Check]) -> list[Failed]:
-    """Every bad row once, under its first failed check; none where all is well, which costs some 10 ns a row."""
-    if frame.select(pl.all_horizontal([check.holds.fill_null(False) for check in checks]).all()).item():
+def failures(frame: pl.DataFrame, checks: Sequence[AnyCheck]) -> list[Failed]:
+    """Every bad row once, under its first failed check; none where all is well, which costs some 30 ns a row."""
+    if _all_hold(frame, checks):
         return []
-    held = frame.select(check.holds.fill_null(False).alias(str(place)) for place, check in enumerate(checks))
-    first_failed = np.argmin(held.to_numpy(), axis=1)
-    bad = ~held.to_numpy().all(axis=1)
+    held = np.stack([_held(frame, check) for check in checks])
+    bad, first_failed = ~held.all(axis=0), np.argmin(held, axis=0)
     return [
         Failed(rows, check.reason, check.detail)
         for place, check in enumerate(checks)
@@ -46,19 +60,31 @@ def failures(frame: pl.DataFrame, checks: list[Check]) -> list[Failed]:
     ]
 
 
-def required(*names: str) -> list[Check]:
+def _all_hold(frame: pl.DataFrame, checks: Sequence[AnyCheck]) -> bool:
+    if any(check.unfit(frame) for check in checks if isinstance(check, TextCheck)):
+        return False
+    rows = [check.holds.fill_null(False).all() for check in checks if isinstance(check, Check)]
+    # Not in Polars' threads: to wake them takes longer where others use the processors.
+    return all(frame.select_seq(holds.alias(str(place)) for place, holds in enumerate(rows)).row(0))
+
+
+def _held(frame: pl.DataFrame, check: AnyCheck) -> NDArray[np.bool_]:
+    if isinstance(check, Check):
+        return frame.select(check.holds.fill_null(False)).to_series().to_numpy()
+    return ~frame[check.column].cast(pl.String).is_in(check.unfit(frame)).fill_null(False).to_numpy()
+
+
+def required(*names: str) -> list[AnyCheck]:
     return [Check("wrong_shape", f"{name} is missing", pl.col(name).is_not_null()) for name in names]
 
 
-def short(*names: str) -> list[Check]:
+def short(*names: str) -> list[AnyCheck]:
     """Of texts that recur."""
-    return [
-        Check("too_large", f"{name}: more than {SHORT} characters", _each(name, lambda text: len(text) <= SHORT))
-        for name in names
-    ]
+    detail = f"more than {SHORT} characters"
+    return [TextCheck("too_large", f"{name}: {detail}", name, lambda text: len(text) <= SHORT) for name in names]
 
 
-def long(*names: str) -> list[Check]:
+def long(*names: str) -> list[AnyCheck]:
     return [
         Check(
             "too_large",
@@ -69,29 +95,17 @@ def long(*names: str) -> list[Check]:
     ]
 
 
-def one_of(name: str, values: Collection[str]) -> Check:
-    return Check("wrong_shape", f"{name} is none of {', '.join(values)}", _each(name, values.__contains__))
+def one_of(name: str, values: Collection[str]) -> AnyCheck:
+    return TextCheck("wrong_shape", f"{name} is none of {', '.join(values)}", name, values.__contains__)
 
 
-def campaign_id() -> Check:
+def campaign_id() -> AnyCheck:
     """Absent, or as `schemas.events.CampaignId` says."""
-    fits = _each("campaign_id", lambda name: _CAMPAIGN_ID.fullmatch(name) is not None)
-    return Check("wrong_shape", "campaign_id: 1 to 64 letters, digits, dots, dashes and underscores", fits)
+    detail = "campaign_id: 1 to 64 letters, digits, dots, dashes and underscores"
+    return TextCheck("wrong_shape", detail, "campaign_id", lambda name: _CAMPAIGN_ID.fullmatch(name) is not None)
 
 
-def _each(name: str, fits: Callable[[str], bool]) -> pl.Expr:
-    """Null, or a text that fits: each distinct one is looked at once, which is cheapest in a Categorical."""
-
-    def look(texts: pl.Series) -> pl.Series:
-        unfit = [text for text in texts.unique().drop_nulls() if not fits(text)]
-        if not unfit:
-            return pl.repeat(True, len(texts), eager=True)
-        return ~texts.cast(pl.String).is_in(unfit).fill_null(False)
-
-    return pl.col(name).map_batches(look, return_dtype=pl.Boolean)
-
-
-def numbers_in_range() -> list[Check]:
+def numbers_in_range() -> list[AnyCheck]:
     key, attempt = pl.col("message_key"), pl.col("attempt")
     return [
         Check("out_of_range", "message_key: 0 or above", key.is_null() | (key >= 0)),
@@ -103,10 +117,10 @@ def numbers_in_range() -> list[Check]:
     ]
 
 
-def times_in_range(known_at: str, now_ms: int, *names: str) -> list[Check]:
+def times_in_range(known_at: str, now_ms: int, *names: str) -> list[AnyCheck]:
     """`known_at` names the time when the record reached us; a time a day later, or before 2015, is not believed."""
     latest_known = now_ms + FUTURE_TOLERANCE_MS
-    checks = [_time(known_at, pl.lit(latest_known), "a day after now")]
+    checks: list[AnyCheck] = [_time(known_at, pl.lit(latest_known), "a day after now")]
     latest = pl.col(known_at) + FUTURE_TOLERANCE_MS
     return checks + [_time(name, latest, "a day after it was received") for name in names]
 

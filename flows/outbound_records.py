@@ -153,7 +153,7 @@ def _row(plan: Campaign | Progress) -> dict[str, object]:
     return row
 
 
-def _checks(now_ms: int) -> list[checks.Check]:
+def _checks(now_ms: int) -> list[checks.AnyCheck]:
     kind = pl.col("type")
     message = ~kind.is_in(_PLANS)
     referred = (pl.col("provider_message_id").str.len_bytes() > 0) & (pl.col("provider").str.len_bytes() > 0)

@@ -6,7 +6,7 @@ marked, for the general reader to judge: what is plain is read by both alike.
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 
 from flows.plain_scan import count_lines, hash_texts, intern_texts, scan
 
-Ints = NDArray[np.int64]
-Flags = NDArray[np.bool_]
+Bytes = NDArray[np.uint8]
+Offsets = NDArray[np.int32]
+"""Into a buffer of less than 2 GiB."""
 
 
 class Plain(NamedTuple):
@@ -25,12 +26,12 @@ class Plain(NamedTuple):
     tell where in the buffer the i-th text field stands; a length of -1 is null.
     """
 
-    plain: Flags
-    begins: Ints
+    plain: NDArray[np.bool_]
+    begins: NDArray[np.int64]
     numbers: NDArray[np.int64]
     absent: NDArray[np.bool_]
-    starts: NDArray[np.int64]
-    lengths: NDArray[np.int64]
+    starts: NDArray[np.int32]
+    lengths: NDArray[np.int32]
 
 
 class PlainReader:
@@ -42,22 +43,27 @@ class PlainReader:
         self._names = np.frombuffer(b"".join(names), np.uint8)
         self._name_ends = np.cumsum([len(name) for name in names])
 
-    def read(self, buffer: NDArray[np.uint8]) -> Plain:
+    def read(self, buffer: Bytes) -> Plain:
         integers = len(self._name_ends) - self._texts
         rows = count_lines(buffer)
         plain, begins = np.zeros(rows, np.bool_), np.empty(rows, np.int64)
         numbers, absent = np.zeros((integers, rows), np.int64), np.ones((integers, rows), np.bool_)
-        starts, lengths = np.zeros((self._texts, rows), np.int64), np.full((self._texts, rows), -1, np.int64)
-        filled = scan(
-            buffer, self._names, self._name_ends, self._texts, plain, begins, numbers, absent, starts, lengths
-        )
+        starts, lengths = np.zeros((self._texts, rows), np.int32), np.full((self._texts, rows), -1, np.int32)
+        fields = address(self._names), address(self._name_ends), len(self._name_ends), self._texts
+        text = address(buffer)
+        filled = scan(text, text + np.uint64(len(buffer)), *fields, plain, begins, numbers, absent, starts, lengths)
         kept = slice(0, filled)
         return Plain(plain[kept], begins[kept], numbers[:, kept], absent[:, kept], starts[:, kept], lengths[:, kept])
 
 
-def interned(buffer: NDArray[np.uint8], starts: Ints, lengths: Ints) -> tuple[NDArray[np.uint32], list[str]]:
+def address(array: NDArray[Any]) -> np.uint64:
+    """Where an array that is kept alive by the caller has its first byte."""
+    return np.uint64(array.ctypes.data)
+
+
+def interned(buffer: Bytes, starts: Offsets, lengths: Offsets) -> tuple[NDArray[np.uint32], list[str]]:
     """For each text its number among the distinct ones, and these; null counts as empty."""
-    codes, firsts = intern_texts(buffer, starts, lengths)
+    codes, firsts = intern_texts(address(buffer), starts, lengths)
     return codes, [bytes(buffer[starts[row] : starts[row] + max(0, lengths[row])]).decode() for row in firsts.tolist()]
 
 
@@ -66,13 +72,13 @@ def as_categorical(name: str, codes: NDArray[np.uint32], distinct: list[str]) ->
     return pl.Series(name, distinct, pl.Categorical).gather(pl.Series(codes))
 
 
-def fingerprints(buffer: NDArray[np.uint8], starts: Ints, lengths: Ints) -> NDArray[np.uint32]:
+def fingerprints(buffer: Bytes, starts: Offsets, lengths: Offsets) -> NDArray[np.uint32]:
     """A 32-bit hash of each text (FNV-1a, http://www.isthe.com/chongo/tech/comp/fnv), of null that of the empty one."""
-    found: NDArray[np.uint32] = hash_texts(buffer, starts, lengths)
+    found: NDArray[np.uint32] = hash_texts(address(buffer), starts, lengths)
     return found
 
 
 def fingerprint(text: str | None) -> int:
     """The same of a single text."""
     encoded = np.frombuffer((text or "").encode(), np.uint8)
-    return int(hash_texts(encoded, np.zeros(1, np.int64), np.array([len(encoded)]))[0])
+    return int(fingerprints(encoded, np.zeros(1, np.int32), np.array([len(encoded)], np.int32))[0])

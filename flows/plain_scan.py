@@ -1,209 +1,209 @@
-"""The loops over bytes behind `flows.plain_lines`: compiled by numba, free of the GIL."""
+"""The loops over bytes behind `flows.plain_lines`: compiled by numba, free of the GIL.
+
+Text is passed as addresses (see `flows.words`): `at` of where to read, `end` of the first byte behind it all.
+"""
 
 import numpy as np
-from numba import boolean, int64, njit, types, uint8, uint32
+from numba import boolean, int32, int64, njit, types, uint8, uint32, uint64
+
+from flows.words import WORD, byte, plain_bytes, same, word
 
 # With signatures given, this is compiled, or loaded from numba's cache, when the module is imported.
 _BUFFER = types.Array(uint8, 1, "C", readonly=True)
 
-_PLAIN = np.array([32 <= byte <= 126 and byte not in b'"\\' for byte in range(256)])
-"""Bytes that stand for themselves within quotes."""
+# Addresses are unsigned, and 0 stands for "not plain", where nothing can be.
+_NOT_PLAIN = np.uint64(0)
+_0, _1, _2, _3, _4 = (np.uint64(number) for number in range(5))
+_QUOTE, _COMMA, _MINUS, _COLON, _OPEN, _CLOSE, _NEWLINE, _BACKSLASH = (np.uint8(ord(char)) for char in '",-:{}\n\\')
+_SPACE, _TAB, _RETURN, _DIGIT_0, _DIGIT_9, _DELETE = (np.uint8(ord(char)) for char in " \t\r09\x7f")
+_N, _U, _L = (np.uint8(ord(char)) for char in "nul")
+_TEXT, _NULL, _NUMBER = range(3)
+_FIELDS_AT_MOST = 64
 
 
 @njit(int64(_BUFFER), cache=True, nogil=True)
 def count_lines(buffer):
     count = 1
-    for byte in buffer:
-        count += byte == 10
+    for each in buffer:
+        count += each == 10
     return count
 
 
-# Positions are unsigned and 0 stands for "not plain", where no end can be: numba checks signed ones for being negative,
-# which takes a third of the time.
-_NOT_PLAIN = np.uint64(0)
-_0, _1, _2, _4 = np.uint64(0), np.uint64(1), np.uint64(2), np.uint64(4)
-_QUOTE, _COMMA, _MINUS, _COLON, _OPEN, _CLOSE = (ord(char) for char in '",-:{}')
-
-
 @njit(cache=True, nogil=True)
-def _named(buffer, start, names, name_ends, field):
-    """Where the name of the field ends, if that and a quote stand at `start`."""
-    name_start = _0 if field == 0 else np.uint64(name_ends[field - 1])
-    length = np.uint64(name_ends[field]) - name_start
-    if start + length >= np.uint64(len(buffer)) or buffer[start + length] != _QUOTE:
-        return _NOT_PLAIN
-    at = _0
-    while at < length:
-        if buffer[start + at] != names[name_start + at]:
-            return _NOT_PLAIN
-        at += _1
-    return start + length
-
-
-@njit(cache=True, nogil=True)
-def _field(buffer, start, names, name_ends, likely):
-    """(field, end) of the name at `start`, field -1 if it is none of ours; `likely` is tried first."""
-    end = _named(buffer, start, names, name_ends, likely)
-    if end != _NOT_PLAIN:
-        return likely, end
-    for field in range(len(name_ends)):
-        end = _named(buffer, start, names, name_ends, field)
-        if end != _NOT_PLAIN:
-            return field, end
-    return -1, _text_end(buffer, start)
-
-
-@njit(cache=True, nogil=True)
-def _text_end(buffer, at):
+def _text_end(at, end):
     """Where the text that starts at `at` has its closing quote."""
-    size = np.uint64(len(buffer))
-    while at < size and _PLAIN[buffer[at]]:
+    while at + WORD <= end:
+        plain = plain_bytes(word(at))
+        at += plain
+        if plain < WORD:
+            return at if byte(at) == _QUOTE else _NOT_PLAIN
+    while at < end:
+        if byte(at) == _QUOTE:
+            return at
+        if byte(at) < _SPACE or byte(at) > _DELETE or byte(at) == _BACKSLASH:
+            return _NOT_PLAIN
         at += _1
-    return at if at < size and buffer[at] == _QUOTE else _NOT_PLAIN
-
-
-@njit(cache=True, nogil=True)
-def _number(buffer, at):
-    """(value, end) of the whole number at `at`; 18 digits surely fit."""
-    size = np.uint64(len(buffer))
-    negative = buffer[at] == _MINUS
-    if negative:
-        at += _1
-    first, value = at, np.int64(0)
-    while at < size and 48 <= buffer[at] <= 57:
-        value = value * 10 + np.int64(buffer[at] - 48)
-        at += _1
-    digits = at - first
-    if digits == _0 or digits > np.uint64(18) or (digits > _1 and buffer[first] == 48):
-        return np.int64(0), _NOT_PLAIN
-    return (-value if negative else value), at
-
-
-@njit(cache=True, nogil=True)
-def _null_end(buffer, at):
-    if at + _4 > np.uint64(len(buffer)) or buffer[at] != 110 or buffer[at + _1] != 117:
-        return _NOT_PLAIN
-    return at + _4 if buffer[at + _2] == 108 and buffer[at + _2 + _1] == 108 else _NOT_PLAIN
-
-
-@njit(cache=True, nogil=True)
-def _read_line(buffer, at, row, names, name_ends, texts, order, numbers, absent, starts, lengths):
-    """Where the plain line at `at` ends, its columns filled. `order` has the fields of the line before, to be tried."""
-    size = np.uint64(len(buffer))
-    if buffer[at] != _OPEN:
-        return _NOT_PLAIN
-    seen, place = np.int64(0), 0
-    while place < len(order):
-        at += _1  # behind the brace or the comma
-        if at >= size or buffer[at] != _QUOTE:
-            return _NOT_PLAIN
-        field, end = _field(buffer, at + _1, names, name_ends, order[place])
-        if end == _NOT_PLAIN or end + _2 >= size or buffer[end + _1] != _COLON:
-            return _NOT_PLAIN
-        if field >= 0:
-            if seen & (np.int64(1) << field):
-                return _NOT_PLAIN
-            seen |= np.int64(1) << field
-            order[place] = field
-        place += 1
-        at = end + _2
-        if buffer[at] == _QUOTE:
-            end = _text_end(buffer, at + _1)
-            if end == _NOT_PLAIN or field >= texts:
-                return _NOT_PLAIN
-            if field >= 0:
-                starts[field, row], lengths[field, row] = at + _1, end - at - _1
-            end += _1
-        elif buffer[at] == 110:
-            end = _null_end(buffer, at)
-        else:
-            value, end = _number(buffer, at)
-            if 0 <= field < texts:
-                return _NOT_PLAIN
-            if field >= 0:
-                numbers[field - texts, row], absent[field - texts, row] = value, False
-        if end == _NOT_PLAIN or end >= size:
-            return _NOT_PLAIN
-        at = end
-        if buffer[at] == _CLOSE:
-            end = at + _1
-            return end if end == size or buffer[end] == 10 else _NOT_PLAIN
-        if buffer[at] != _COMMA:
-            return _NOT_PLAIN
     return _NOT_PLAIN
 
 
 @njit(cache=True, nogil=True)
-def _line_end(buffer, at):
+def _named(at, end, names, name_ends, field):
+    """Where the name of the field ends, if that and a quote stand at `at`."""
+    first = _0 if field == 0 else word(name_ends + WORD * np.uint64(field - 1))
+    length = word(name_ends + WORD * np.uint64(field)) - first
+    if at + length >= end or byte(at + length) != _QUOTE or not same(at, names + first, length):
+        return _NOT_PLAIN
+    return at + length
+
+
+@njit(cache=True, nogil=True)
+def _field(at, end, names, name_ends, fields, likely):
+    """(field, end) of the name at `at`, field -1 if it is none of ours; `likely` is tried first."""
+    behind = _named(at, end, names, name_ends, likely)
+    if behind != _NOT_PLAIN:
+        return likely, behind
+    for field in range(fields):
+        behind = _named(at, end, names, name_ends, field)
+        if behind != _NOT_PLAIN:
+            return field, behind
+    return -1, _text_end(at, end)
+
+
+@njit(cache=True, nogil=True)
+def _number(at, end):
+    """(value, end) of the whole number at `at`; 18 digits surely fit."""
+    begin = at
+    if byte(at) == _MINUS:
+        at += _1
+    first, value = at, np.int64(0)
+    while at < end and _DIGIT_0 <= byte(at) <= _DIGIT_9:
+        value = value * 10 + np.int64(byte(at) - _DIGIT_0)
+        at += _1
+    digits = at - first
+    if digits == _0 or digits > np.uint64(18) or (digits > _1 and byte(first) == _DIGIT_0):
+        return np.int64(0), _NOT_PLAIN
+    return (-value if first > begin else value), at
+
+
+@njit(cache=True, nogil=True)
+def _null_end(at, end):
+    if at + _4 > end or byte(at) != _N or byte(at + _1) != _U or byte(at + _2) != _L or byte(at + _3) != _L:
+        return _NOT_PLAIN
+    return at + _4
+
+
+@njit(cache=True, nogil=True)
+def _value(at, end):
+    """(kind, number, end) of the value at `at`"""
+    if byte(at) == _QUOTE:
+        quote = _text_end(at + _1, end)
+        return _TEXT, np.int64(0), _NOT_PLAIN if quote == _NOT_PLAIN else quote + _1
+    if byte(at) == _N:
+        return _NULL, np.int64(0), _null_end(at, end)
+    value, behind = _number(at, end)
+    return _NUMBER, value, behind
+
+
+@njit(cache=True, nogil=True)
+def _line_end(at, end):
     """(end, whether there is nothing but blanks before it)"""
-    size, blank = np.uint64(len(buffer)), True
-    while at < size and buffer[at] != 10:
-        blank = blank and (buffer[at] == 32 or buffer[at] == 9 or buffer[at] == 13)
+    blank = True
+    while at < end and byte(at) != _NEWLINE:
+        blank = blank and (byte(at) == _SPACE or byte(at) == _TAB or byte(at) == _RETURN)
         at += _1
     return at, blank
 
 
+@njit(cache=True, nogil=True)
+def _pair(at, end, names, name_ends, fields, likely):
+    """(field, start of the value, kind, number, end) of the name and value at `at`; end is _NOT_PLAIN if torn."""
+    if at >= end or byte(at) != _QUOTE:
+        return 0, at, _NULL, np.int64(0), _NOT_PLAIN
+    field, quote = _field(at + _1, end, names, name_ends, fields, likely)
+    if quote == _NOT_PLAIN or quote + _2 >= end or byte(quote + _1) != _COLON:
+        return 0, at, _NULL, np.int64(0), _NOT_PLAIN
+    kind, number, behind = _value(quote + _2, end)
+    return field, quote + _2, kind, number, behind if behind < end else _NOT_PLAIN
+
+
 @njit(
     int64(
-        _BUFFER,
-        _BUFFER,
-        int64[::1],
+        uint64,
+        uint64,
+        uint64,
+        uint64,
+        int64,
         int64,
         boolean[::1],
         int64[::1],
         int64[:, ::1],
         boolean[:, ::1],
-        int64[:, ::1],
-        int64[:, ::1],
+        int32[:, ::1],
+        int32[:, ::1],
     ),
     cache=True,
     nogil=True,
 )
-def scan(buffer, names, name_ends, texts, plain, begins, numbers, absent, starts, lengths):
-    """How many rows there are."""
-    size = np.uint64(len(buffer))
-    order = np.zeros(64, np.int64)
-    at, row = _0, 0
-    while at < size:
-        end = _read_line(buffer, at, row, names, name_ends, texts, order, numbers, absent, starts, lengths)
-        plain[row] = end != _NOT_PLAIN
-        begins[row] = at
+def scan(text, end, names, name_ends, fields, texts, plain, begins, numbers, absent, starts, lengths):
+    """How many rows there are. The first `texts` of the `fields` are texts, the others whole numbers."""
+    order = np.zeros(_FIELDS_AT_MOST, np.int64)  # the fields of the line before, to be tried first
+    row, line = 0, text
+    while line < end:
+        line_end, seen, at = _NOT_PLAIN, np.int64(0), line
+        for place in range(_FIELDS_AT_MOST if byte(line) == _OPEN else 0):
+            field, value_at, kind, number, at = _pair(at + _1, end, names, name_ends, fields, order[place])
+            if at == _NOT_PLAIN:
+                break
+            if field >= 0:
+                misplaced = kind != _NULL and (kind == _TEXT) != (field < texts)
+                if misplaced or seen & (np.int64(1) << field):
+                    break
+                seen |= np.int64(1) << field
+                order[place] = field
+                if kind == _TEXT:
+                    starts[field, row], lengths[field, row] = value_at + _1 - text, at - value_at - _2
+                elif kind == _NUMBER:
+                    numbers[field - texts, row], absent[field - texts, row] = number, False
+            if byte(at) != _COMMA:
+                if byte(at) == _CLOSE and (at + _1 == end or byte(at + _1) == _NEWLINE):
+                    line_end = at + _1
+                break
+        plain[row], begins[row] = line_end != _NOT_PLAIN, line - text
         row += 1
-        if end == _NOT_PLAIN:
-            end, blank = _line_end(buffer, at)
+        if line_end == _NOT_PLAIN:
+            line_end, blank = _line_end(line, end)
             numbers[:, row - 1], absent[:, row - 1], lengths[:, row - 1] = 0, True, -1
             if blank:
                 row -= 1
-        at = end + _1
+        line = line_end + _1
     return row
 
 
 @njit(cache=True, nogil=True)
-def _hash(buffer, start, length):
+def _hash(at, length):
     mixed = np.uint64(2166136261)
-    for i in range(start, start + length):
-        mixed = ((mixed ^ np.uint64(buffer[i])) * np.uint64(16777619)) & np.uint64(0xFFFFFFFF)
-    return np.int64(mixed)
+    for each in range(length):
+        mixed = ((mixed ^ np.uint64(byte(at + np.uint64(each)))) * np.uint64(16777619)) & np.uint64(0xFFFFFFFF)
+    return mixed
 
 
-@njit(uint32[::1](_BUFFER, int64[::1], int64[::1]), cache=True, nogil=True)
-def hash_texts(buffer, starts, lengths):
+@njit(uint32[::1](uint64, int32[::1], int32[::1]), cache=True, nogil=True)
+def hash_texts(text, starts, lengths):
     found = np.empty(len(starts), np.uint32)
     for row in range(len(starts)):
-        found[row] = _hash(buffer, starts[row], max(0, lengths[row]))
+        found[row] = _hash(text + np.uint64(starts[row]), max(0, lengths[row]))
     return found
 
 
 @njit(cache=True, nogil=True)
-def _same(buffer, start, other, length):
-    for i in range(length):  # noqa: SIM110  # numba compiles no generators
-        if buffer[start + i] != buffer[other + i]:
-            return False
-    return True
+def _equal(text, start, length, other, other_length):
+    """Whether two texts are the same; null counts as empty."""
+    length, other_length = max(0, length), max(0, other_length)
+    return length == other_length and same(text + np.uint64(start), text + np.uint64(other), np.uint64(length))
 
 
-@njit(types.Tuple((uint32[::1], int64[::1]))(_BUFFER, int64[::1], int64[::1]), cache=True, nogil=True)
-def intern_texts(buffer, starts, lengths):
+@njit(types.Tuple((uint32[::1], int64[::1]))(uint64, int32[::1], int32[::1]), cache=True, nogil=True)
+def intern_texts(text, starts, lengths):
     """Codes, and the first row of each; an open-addressing table of rows, doubled when half full."""
     rows = len(starts)
     codes = np.empty(rows, np.uint32)
@@ -211,29 +211,27 @@ def intern_texts(buffer, starts, lengths):
     table = np.full(64, -1, np.int64)
     known = 0
     for row in range(rows):
-        length = max(0, lengths[row])
-        if row and length == max(0, lengths[row - 1]) and _same(buffer, starts[row], starts[row - 1], length):
+        start, length = starts[row], lengths[row]
+        if row and _equal(text, start, length, starts[row - 1], lengths[row - 1]):
             codes[row] = codes[row - 1]
             continue
-        at = _hash(buffer, starts[row], length) & (len(table) - 1)
+        at = np.int64(_hash(text + np.uint64(start), max(0, length))) & (len(table) - 1)
         while table[at] >= 0:
             first = firsts[table[at]]
-            if max(0, lengths[first]) == length and _same(buffer, starts[row], starts[first], length):
+            if _equal(text, start, length, starts[first], lengths[first]):
                 break
             at = (at + 1) & (len(table) - 1)
-        if table[at] < 0:
-            firsts[known] = row
-            table[at] = known
-            known += 1
-            codes[row] = known - 1
-            if 2 * known > len(table):
-                table = np.full(2 * len(table), -1, np.int64)
-                for code in range(known):
-                    first = firsts[code]
-                    at = _hash(buffer, starts[first], max(0, lengths[first])) & (len(table) - 1)
-                    while table[at] >= 0:
-                        at = (at + 1) & (len(table) - 1)
-                    table[at] = code
-        else:
+        if table[at] >= 0:
             codes[row] = table[at]
+            continue
+        firsts[known], table[at], codes[row] = row, known, known
+        known += 1
+        if 2 * known > len(table):
+            table = np.full(2 * len(table), -1, np.int64)
+            for code in range(known):
+                first = firsts[code]
+                at = np.int64(_hash(text + np.uint64(starts[first]), max(0, lengths[first]))) & (len(table) - 1)
+                while table[at] >= 0:
+                    at = (at + 1) & (len(table) - 1)
+                table[at] = code
     return codes, firsts[:known]

@@ -36,7 +36,7 @@ from schemas.topics import DLQ_STATUS, OUTBOUND
 from sql.warehouse import Warehouse
 
 CUTS = {Lane.DELIVERED: Cut(400_000, 0.1), Lane.OTHER: Cut(400_000, 0.25), Lane.READ: Cut(400_000, 0.5)}
-POLL_BYTES = 24 << 20
+POLL_BYTES = 48 << 20
 
 
 def topics_of(lane: Lane) -> tuple[str, ...]:

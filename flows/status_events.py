@@ -42,7 +42,7 @@ def decode(records: Sequence[Record], now_ms: int) -> Decoded:
     return Decoded(typed(own), foreign, bad, len(frame) + len(bad))
 
 
-def refuse(lines: Lines, read: Read, all_checks: list[checks.Check]) -> tuple[pl.DataFrame, list[BadLine]]:
+def refuse(lines: Lines, read: Read, all_checks: list[checks.AnyCheck]) -> tuple[pl.DataFrame, list[BadLine]]:
     """The rows that pass, and the lines of those that don't."""
     failed = checks.failures(read.frame, all_checks)
     if not failed:
@@ -57,7 +57,7 @@ def refuse(lines: Lines, read: Read, all_checks: list[checks.Check]) -> tuple[pl
     return read.frame.filter(pl.Series(passed)), bad
 
 
-def _checks(now_ms: int) -> list[checks.Check]:
+def _checks(now_ms: int) -> list[checks.AnyCheck]:
     ours = pl.col("campaign_id").is_not_null() & pl.col("message_key").is_not_null()
     identified = ours | (pl.col("provider_message_id").str.len_bytes() > 0)
     return [

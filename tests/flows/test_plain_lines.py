@@ -142,8 +142,8 @@ def test_what_is_plain_is_read_as_the_general_reader_reads_it(
 @given(texts=st.lists(st.text(st.characters(codec="ascii"), max_size=3), min_size=1, max_size=200))
 def test_interning_numbers_the_distinct_texts(texts: list[str]) -> None:
     buffer = np.frombuffer("".join(texts).encode() + b" ", np.uint8)
-    lengths = np.array([len(text) for text in texts])
-    starts = np.cumsum(lengths) - lengths
+    lengths = np.array([len(text) for text in texts], np.int32)
+    starts = (np.cumsum(lengths) - lengths).astype(np.int32)
     codes, distinct = interned(buffer, starts, lengths)
     assert [distinct[code] for code in codes] == texts
     assert len(distinct) == len(set(texts))
