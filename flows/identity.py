@@ -25,10 +25,14 @@ class HashKey(NamedTuple):
 
     def hashes(self, texts: pl.Series) -> pl.Series:
         """16 bytes each; none for a null or an empty text."""
-        return pl.Series(texts.name, [self._hash(text) for text in texts], pl.Binary)
+        keyed = blake2b(key=self.secret, digest_size=HASH_BYTES)
 
-    def _hash(self, text: str | None) -> bytes:
-        return blake2b(text.encode(), key=self.secret, digest_size=HASH_BYTES).digest() if text else b""
+        def digest(text: str) -> bytes:
+            hashing = keyed.copy()  # takes in the key once, not for each text
+            hashing.update(text.encode())
+            return hashing.digest()
+
+        return pl.Series(texts.name, [digest(text) if text else b"" for text in texts.to_list()], pl.Binary)
 
 
 def hash_keys(settings: Settings) -> list[HashKey]:

@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 
 from flows import checks
 from flows.identity import HashKey
-from flows.lines import BadLine, Lines, read_lines
+from flows.lines import BadLine, Lines
+from flows.outbound_lines import read_outbound_lines
 from flows.status_events import refuse, typed
 from flows.topics import Record
-from schemas.columns import OUTBOUND_COLUMNS
 from schemas.errors import BadRecord
 from schemas.outbound import Campaign, Progress
 from schemas.times import EARLIEST_MS, FUTURE_TOLERANCE_MS
@@ -61,7 +61,7 @@ class Decoded(NamedTuple):
 def decode(records: Sequence[Record], now_ms: int, key: HashKey) -> Decoded:
     """Outbound records of a poll; every line lands in one of the tables or in `bad`."""
     lines = Lines(records)
-    read = read_lines(lines, OUTBOUND_COLUMNS)
+    read = read_outbound_lines(lines)
     numbered = read._replace(frame=read.frame.with_row_index("row"))
     frame, refused = refuse(lines, numbered, _checks(now_ms))
     plans, bad_plans = _read_plans(lines, read.line_numbers(_rows(frame.filter(pl.col("type").is_in(_PLANS)))))
@@ -156,7 +156,7 @@ def _row(plan: Campaign | Progress) -> dict[str, object]:
 def _checks(now_ms: int) -> list[checks.AnyCheck]:
     kind = pl.col("type")
     message = ~kind.is_in(_PLANS)
-    referred = (pl.col("provider_message_id").str.len_bytes() > 0) & (pl.col("provider").str.len_bytes() > 0)
+    referred = (pl.col("provider_message_id").str.len_bytes() > 0) & (pl.col("provider") != "")
     identified = pl.col("message_key").is_not_null() | referred
     return [
         *checks.required("type", "at", "campaign_id"),

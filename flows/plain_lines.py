@@ -10,11 +10,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
+import pyarrow as pa
 from numpy.typing import NDArray
 
-from flows.plain_scan import count_lines, hash_texts, intern_texts, scan
+from flows.plain_scan import count_lines, gather_texts, hash_texts, intern_texts, scan
 
 Bytes = NDArray[np.uint8]
+Flags = NDArray[np.bool_]
 Offsets = NDArray[np.int32]
 """Into a buffer of less than 2 GiB."""
 
@@ -26,10 +28,10 @@ class Plain(NamedTuple):
     tell where in the buffer the i-th text field stands; a length of -1 is null.
     """
 
-    plain: NDArray[np.bool_]
+    plain: Flags
     begins: NDArray[np.int64]
     numbers: NDArray[np.int64]
-    absent: NDArray[np.bool_]
+    absent: Flags
     starts: NDArray[np.int32]
     lengths: NDArray[np.int32]
 
@@ -70,6 +72,18 @@ def interned(buffer: Bytes, starts: Offsets, lengths: Offsets) -> tuple[NDArray[
 def as_categorical(name: str, codes: NDArray[np.uint32], distinct: list[str]) -> pl.Series:
     """The texts as a column."""
     return pl.Series(name, distinct, pl.Categorical).gather(pl.Series(codes))
+
+
+def text_column(name: str, buffer: Bytes, starts: Offsets, lengths: Offsets) -> pl.Series:
+    """The texts themselves, null where the length is negative."""
+    if (lengths < 0).all():
+        return pl.repeat(None, len(starts), dtype=pl.String, eager=True).alias(name)
+    ends = np.zeros(len(starts) + 1, np.int64)
+    np.cumsum(np.maximum(lengths, 0), out=ends[1:])
+    valid = np.packbits(lengths >= 0, bitorder="little")
+    parts = (valid, ends, gather_texts(address(buffer), starts, ends))
+    column = pa.Array.from_buffers(pa.large_string(), len(starts), [pa.py_buffer(part) for part in parts])
+    return pl.Series(name, column)
 
 
 def fingerprints(buffer: Bytes, starts: Offsets, lengths: Offsets) -> NDArray[np.uint32]:

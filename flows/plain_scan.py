@@ -195,6 +195,17 @@ def hash_texts(text, starts, lengths):
     return found
 
 
+@njit(uint8[::1](uint64, int32[::1], int64[::1]), cache=True, nogil=True)
+def gather_texts(text, starts, ends):
+    """The texts that end where `ends[1:]` says, one behind the other."""
+    gathered = np.empty(ends[-1], np.uint8)
+    for row in range(len(starts)):
+        at = text + np.uint64(starts[row])
+        for place in range(ends[row], ends[row + 1]):
+            gathered[place] = byte(at + np.uint64(place - ends[row]))
+    return gathered
+
+
 @njit(cache=True, nogil=True)
 def _equal(text, start, length, other, other_length):
     """Whether two texts are the same; null counts as empty."""

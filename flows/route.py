@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import bytewax.operators as op
+import numpy as np
 import polars as pl
 from bytewax.dataflow import Dataflow
 
@@ -25,13 +26,16 @@ from flows.stats import LaneStats
 from flows.stopping import Stop
 from flows.topics import open_producer
 from schemas.settings import Settings
-from schemas.statuses import LANE_OF_STATUS, Lane
+from schemas.statuses import Lane, Status
 from schemas.times import Clock
 from schemas.topics import DLQ_WEBHOOK, STATUS_TOPICS, WEBHOOK, partition_column
 
 POLL_BYTES = 16 << 20
 FILL_S = 0.02
 """Polls are so far apart while they bring little: records that hold many events cost their readers far less."""
+
+_LANES = list(Lane)
+_LANE_NUMBERS = {status.value: _LANES.index(status.lane) for status in Status}
 
 Lines = tuple[str, int, bytes]
 """Topic, partition, whole lines."""
@@ -69,13 +73,18 @@ def lines_by_topic(events: pl.DataFrame, partitions: int) -> Iterator[Lines]:
     if events.is_empty():
         return
     named = [name for name, nulls in events.null_count().row(0, named=True).items() if nulls < len(events)]
-    placed = events.select(
-        pl.col("status").replace_strict(LANE_OF_STATUS).alias("lane"),
-        partition_column(partitions).alias("place"),
-        *named,
-    )
-    for (lane, place), run in placed.partition_by("lane", "place", as_dict=True, include_key=False).items():
-        yield Lane(lane).topic, place, run.write_ndjson().encode()
+    places = events.select(pl.col("status").replace_strict(_LANE_NUMBERS) * partitions + partition_column(partitions))
+    place_of = places.to_series().to_numpy()
+    order = np.argsort(place_of, kind="stable")
+    # Written at once: each call costs as much as a thousand lines.
+    written = events.select(named)[order].write_ndjson().encode()
+    line_ends = np.flatnonzero(np.frombuffer(written, np.uint8) == ord("\n")) + 1
+    runs = np.flatnonzero(np.diff(place_of[order], append=-1))
+    start = 0
+    for last, end in zip(runs.tolist(), line_ends[runs].tolist(), strict=True):
+        lane, partition = divmod(int(place_of[order[last]]), partitions)
+        yield _LANES[lane].topic, partition, written[start:end]
+        start = end
 
 
 class _Pace:
