@@ -18,6 +18,8 @@ PARTS = 8
 """Partition p belongs to part p % PARTS, so that new partitions need no new part: Bytewax can't lose one again."""
 
 _IDLE = timedelta(milliseconds=4)
+_TURN_S = 0.002
+"""Bytewax asks all parts of a source in one go, in far less than this, and only then runs what comes behind it."""
 
 Positions = dict[int, Position]
 
@@ -48,6 +50,8 @@ class Feed(NamedTuple):
     lags: Callable[[int], None]
     ends: Ends
     """Whether nothing more will be written, so that the input may end where it was read to the end."""
+    yields: bool = False
+    """Whether other topics of the process go before this one."""
 
 
 class TopicSource(FixedPartitionedSource[Poll, Positions]):
@@ -81,6 +85,7 @@ class _WorkersReader:
         self._positions: Positions = {}
         self._parts: set[int] = set()
         self._ready: dict[int, deque[tuple[list[Record], Positions]]] = {}
+        self._next_turn = 0.0
 
     def join(self, part: int, positions: Positions) -> None:
         """A part that comes later has the reader opened anew: where it stood, it goes on."""
@@ -100,10 +105,16 @@ class _WorkersReader:
         """The next records of a part and its positions behind them.
 
         Polls when no part has any in store: one whose partitions are empty would else fill memory with the others'.
+        Where others go first, one part has its turn at a time: what it hands over is worked off, and they are asked,
+        before the next.
         """
         if not any(self._ready.values()) and self._feed.opens():
             self._poll()
-        return self._ready[part].popleft() if self._ready[part] else None
+        if not self._ready[part] or time.monotonic() < self._next_turn:
+            return None
+        if self._feed.yields:
+            self._next_turn = time.monotonic() + _TURN_S
+        return self._ready[part].popleft()
 
     def _poll(self) -> None:
         reader = self._open()

@@ -94,6 +94,7 @@ class StatusFlow:
             polled=lambda full: self._gate.polled(topic, full=full),
             lags=lambda lag: self.stats[lane].set_lag(topic, lag),
             ends=self._ends,
+            yields=lane is not self.settings.lanes[0],
         )
         return TopicSource(self.settings, feed, self.stop)
 

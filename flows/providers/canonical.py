@@ -69,7 +69,8 @@ def _decode(text: str) -> list[Event]:
 
 def columns(events: Sequence[Event]) -> Columns:
     """The raw status is what the sender says it is, else the status as the sender wrote it."""
-    named = {name: [getattr(event, name) for event in events] for name in Event.__struct_fields__}
+    fields = zip(*map(msgspec.structs.astuple, events), strict=True)
+    named: dict[str, Sequence[object]] = dict(zip(Event.__struct_fields__, fields, strict=True))
     named["raw_status"] = [event.status if event.raw_status is None else event.raw_status for event in events]
     return named
 
