@@ -5,10 +5,12 @@ import sys
 from api.server import serve_until
 from schemas.errors import TidemarkError
 from schemas.settings import Settings
+from sql.cli import Parser
 
 
 def main() -> int:
     try:
+        Parser(prog="python -m api", description=__doc__).parse_args()
         serve_until(Settings.from_env(), lambda: False)
     except TidemarkError as error:
         print(f"api: {error}", file=sys.stderr)

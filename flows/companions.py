@@ -9,7 +9,7 @@ from pathlib import Path
 import polars as pl
 
 from flows.stats import LaneStats
-from flows.stopping import Stop
+from flows.stopping import Stop, never
 from flows.sweeper import Sweeper
 from flows.window import Window
 from schemas.errors import TidemarkError, WarehouseDown
@@ -44,6 +44,9 @@ class StatsKeeper:
         self._ended.set()
         if self._thread.is_alive():
             self._thread.join(timeout=5)
+        if self._thread.is_alive():
+            log.warning("flow_stats: the last second is lost: the database does not answer")
+            return
         self._write(self._stop.presses)
         self._warehouse.close()
 
@@ -107,19 +110,25 @@ class Companions:
             self._thread.start()
 
     def finish(self) -> None:
+        gives_up = self._stop.presses if self._stop() else never
         self._stop.ask()
         if self._thread:
             self._thread.join(timeout=5)
-            self._sweep_to_end()
-            self._warehouse.close()
+            if self._thread.is_alive():
+                log.warning("sweeper_unfinished error=it does not answer")
+            else:
+                self._sweep_to_end(gives_up)
+                self._warehouse.close()
         self._keeper.finish()
         self._window.close()
 
-    def _sweep_to_end(self) -> None:
+    def _sweep_to_end(self, gives_up: Callable[[], bool]) -> None:
         """What landed last may be what some waited for; a database that is down leaves it to the next start."""
         if self._stop.failure is None:
             try:
-                self._sweep_alone(lambda: retrying(self._sweeper.finish, self._stop.presses, log.warning))
+                self._sweep_alone(
+                    lambda: retrying(lambda: self._sweeper.finish(gives_up), self._stop.presses, log.warning)
+                )
             except TidemarkError as error:
                 log.warning("sweeper_unfinished error=%s", error)
 

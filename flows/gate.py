@@ -25,13 +25,16 @@ class Gate:
 
     def opens(self, lane: str) -> bool:
         """Whether the lane may be polled now."""
-        if any(congested() for congested in self._congested[lane]):
+        if self._is_congested(lane):
             return False
         before = self._lanes[: self._lanes.index(lane)]
-        if not any(self._waiting[other] for other in before):
+        if not any(self._waiting[other] and not self._is_congested(other) for other in before):
             return True
         self._kept[lane] += 1
         return self._kept[lane] % RESERVED_SHARE == 0
+
+    def _is_congested(self, lane: str) -> bool:
+        return any(congested() for congested in self._congested[lane])
 
     def floods(self, lane: str) -> bool:
         """Whether more of the lane waits than one poll takes."""

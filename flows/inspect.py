@@ -71,6 +71,8 @@ def _provider_and_file(arguments: Sequence[str]) -> tuple[str, str]:
 def _read(name: str) -> bytes:
     """One byte more than a body may have, at most: the parser says what is wrong then."""
     try:
+        if name == "-" and sys.stdin is None:
+            raise ValueError("standard input is closed")
         if name == "-":
             return sys.stdin.buffer.read(MAX_BODY_BYTES + 1)
         with open(name, "rb") as file:

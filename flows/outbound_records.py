@@ -65,7 +65,7 @@ def decode(records: Sequence[Record], now_ms: int, key: HashKey) -> Decoded:
     numbered = read._replace(frame=read.frame.with_row_index("row"))
     frame, refused = refuse(lines, numbered, _checks(now_ms))
     plans, bad_plans = _read_plans(lines, read.line_numbers(_rows(frame.filter(pl.col("type").is_in(_PLANS)))))
-    messages = frame.filter(~pl.col("type").is_in(_PLANS))
+    messages = frame.filter(~pl.col("type").is_in(_PLANS)).with_columns(_owned())
     keyed = messages.filter(pl.col("message_key").is_not_null())
     unkeyed = messages.filter(pl.col("message_key").is_null())
     tables = {**plans, "outbound": _hashed(keyed, key).drop("row")}
@@ -76,6 +76,12 @@ def decode(records: Sequence[Record], now_ms: int, key: HashKey) -> Decoded:
     outcomes = status_events(keyed)
     waiting = len(unkeyed.filter(_OUTCOME))
     return Decoded(tables, outcomes, bad, len(bad) + len(outcomes) + waiting, waiting)
+
+
+def _owned() -> list[pl.Expr]:
+    """Fields that only one type has are null in all others: they stand in sort keys and in a status's identity."""
+    owners = {"reason": "screened", "outcome": "settled", "error_code": "rejected", "final": "rejected"}
+    return [pl.when(pl.col("type") == owner).then(name).alias(name) for name, owner in owners.items()]
 
 
 def _rows(frame: pl.DataFrame) -> NDArray[np.int64]:

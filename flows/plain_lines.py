@@ -13,7 +13,8 @@ import polars as pl
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from flows.plain_scan import count_lines, gather_texts, hash_texts, intern_texts, scan
+from flows.plain_scan import FIELDS_AT_MOST, count_lines, scan
+from flows.text_table import gather_texts, hash_texts, intern_texts
 
 Bytes = NDArray[np.uint8]
 Flags = NDArray[np.bool_]
@@ -37,35 +38,37 @@ class Plain(NamedTuple):
 
 
 class PlainReader:
-    """Reads the given fields: `texts`, then `integers`, at most 60 in all."""
+    """Reads the given fields: `texts`, then `integers`, at most `FIELDS_AT_MOST` in all."""
 
     def __init__(self, texts: Sequence[str], integers: Sequence[str]) -> None:
         names = [name.encode() for name in (*texts, *integers)]
+        assert len(names) <= FIELDS_AT_MOST
         self._texts = len(texts)
         self._names = np.frombuffer(b"".join(names), np.uint8)
         self._name_ends = np.cumsum([len(name) for name in names])
 
     def read(self, buffer: Bytes) -> Plain:
+        assert len(buffer) < 1 << 31
         integers = len(self._name_ends) - self._texts
         rows = count_lines(buffer)
         plain, begins = np.zeros(rows, np.bool_), np.empty(rows, np.int64)
         numbers, absent = np.zeros((integers, rows), np.int64), np.ones((integers, rows), np.bool_)
         starts, lengths = np.zeros((self._texts, rows), np.int32), np.full((self._texts, rows), -1, np.int32)
-        fields = address(self._names), address(self._name_ends), len(self._name_ends), self._texts
-        text = address(buffer)
+        fields = _address(self._names), _address(self._name_ends), len(self._name_ends), self._texts
+        text = _address(buffer)
         filled = scan(text, text + np.uint64(len(buffer)), *fields, plain, begins, numbers, absent, starts, lengths)
         kept = slice(0, filled)
         return Plain(plain[kept], begins[kept], numbers[:, kept], absent[:, kept], starts[:, kept], lengths[:, kept])
 
 
-def address(array: NDArray[Any]) -> np.uint64:
+def _address(array: NDArray[Any]) -> np.uint64:
     """Where an array that is kept alive by the caller has its first byte."""
     return np.uint64(array.ctypes.data)
 
 
 def interned(buffer: Bytes, starts: Offsets, lengths: Offsets) -> tuple[NDArray[np.uint32], list[str]]:
     """For each text its number among the distinct ones, and these; null counts as empty."""
-    codes, firsts = intern_texts(address(buffer), starts, lengths)
+    codes, firsts = intern_texts(buffer, starts, lengths)
     return codes, [bytes(buffer[starts[row] : starts[row] + max(0, lengths[row])]).decode() for row in firsts.tolist()]
 
 
@@ -81,14 +84,14 @@ def text_column(name: str, buffer: Bytes, starts: Offsets, lengths: Offsets) -> 
     ends = np.zeros(len(starts) + 1, np.int64)
     np.cumsum(np.maximum(lengths, 0), out=ends[1:])
     valid = np.packbits(lengths >= 0, bitorder="little")
-    parts = (valid, ends, gather_texts(address(buffer), starts, ends))
+    parts = (valid, ends, gather_texts(buffer, starts, ends))
     column = pa.Array.from_buffers(pa.large_string(), len(starts), [pa.py_buffer(part) for part in parts])
     return pl.Series(name, column)
 
 
 def fingerprints(buffer: Bytes, starts: Offsets, lengths: Offsets) -> NDArray[np.uint32]:
     """A 32-bit hash of each text (FNV-1a, http://www.isthe.com/chongo/tech/comp/fnv), of null that of the empty one."""
-    found: NDArray[np.uint32] = hash_texts(address(buffer), starts, lengths)
+    found: NDArray[np.uint32] = hash_texts(buffer, starts, lengths)
     return found
 
 

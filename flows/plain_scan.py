@@ -1,12 +1,15 @@
 """The loops over bytes behind `flows.plain_lines`: compiled by numba, free of the GIL.
 
-Text is passed as addresses (see `flows.words`): `at` of where to read, `end` of the first byte behind it all.
+Text is passed as addresses, `at` of where to read, `end` of the first byte behind it all: numba counts the references
+to an array atomically at every call that takes it, which costs more than reading a short text. It is read eight bytes
+at a time, by the tricks of https://graphics.stanford.edu/~seander/bithacks.html (whether a word has a byte less than n,
+or equal to n). All in one file, because numba's cache only looks whether the file of the caller has changed.
 """
 
 import numpy as np
-from numba import boolean, int32, int64, njit, types, uint8, uint32, uint64
-
-from flows.words import WORD, byte, plain_bytes, same, word
+from llvmlite import ir
+from numba import boolean, int32, int64, njit, types, uint8, uint64
+from numba.extending import intrinsic
 
 # With signatures given, this is compiled, or loaded from numba's cache, when the module is imported.
 _BUFFER = types.Array(uint8, 1, "C", readonly=True)
@@ -18,7 +21,68 @@ _QUOTE, _COMMA, _MINUS, _COLON, _OPEN, _CLOSE, _NEWLINE, _BACKSLASH = (np.uint8(
 _SPACE, _TAB, _RETURN, _DIGIT_0, _DIGIT_9, _DELETE = (np.uint8(ord(char)) for char in " \t\r09\x7f")
 _N, _U, _L = (np.uint8(ord(char)) for char in "nul")
 _TEXT, _NULL, _NUMBER = range(3)
-_FIELDS_AT_MOST = 64
+FIELDS_AT_MOST = 63
+
+
+_WORD = np.uint64(8)
+_BITS = np.uint64(8)
+_ONES = np.uint64(0x0101010101010101)
+_HIGH_BITS = np.uint64(0x8080808080808080)
+_SPACES = np.uint64(0x2020202020202020)
+_QUOTES = np.uint64(0x2222222222222222)
+_BACKSLASHES = np.uint64(0x5C5C5C5C5C5C5C5C)
+
+
+def _load(bits):
+    def codegen(_context, builder, _signature, arguments):
+        loaded = builder.load(builder.inttoptr(arguments[0], ir.IntType(bits).as_pointer()))
+        loaded.align = 1
+        return loaded
+
+    return codegen
+
+
+@intrinsic
+def _byte(_typing, _address):
+    """The byte at an address."""
+    return uint8(uint64), _load(8)
+
+
+@intrinsic
+def _word(_typing, _address):
+    """The eight bytes from an address on, the first being the lowest (on a little-endian machine)."""
+    return uint64(uint64), _load(64)
+
+
+@intrinsic
+def _trailing_zeros(_typing, _number):
+    def codegen(_context, builder, _signature, arguments):
+        return builder.cttz(arguments[0], ir.Constant(ir.IntType(1), 1))
+
+    return uint64(uint64), codegen
+
+
+@njit(cache=True, nogil=True)
+def _plain_bytes(eight):
+    """How many bytes of a word, from the first, are ASCII from the space on and neither quote nor backslash."""
+    quotes, backslashes = eight ^ _QUOTES, eight ^ _BACKSLASHES
+    marks = ((eight - _SPACES) & ~eight) | ((quotes - _ONES) & ~quotes) | ((backslashes - _ONES) & ~backslashes) | eight
+    marks &= _HIGH_BITS
+    return _WORD if marks == _0 else _trailing_zeros(marks) // _BITS
+
+
+@njit(cache=True, nogil=True)
+def _same(one, other, length):
+    """Whether `length` bytes at two addresses are equal."""
+    while length >= _WORD:
+        if _word(one) != _word(other):
+            return False
+        one, other, length = one + _WORD, other + _WORD, length - _WORD
+    while length > _0:
+        if _byte(one) != _byte(other):
+            return False
+        one, other, length = one + _1, other + _1, length - _1
+    return True
 
 
 @njit(int64(_BUFFER), cache=True, nogil=True)
@@ -32,15 +96,15 @@ def count_lines(buffer):
 @njit(cache=True, nogil=True)
 def _text_end(at, end):
     """Where the text that starts at `at` has its closing quote."""
-    while at + WORD <= end:
-        plain = plain_bytes(word(at))
+    while at + _WORD <= end:
+        plain = _plain_bytes(_word(at))
         at += plain
-        if plain < WORD:
-            return at if byte(at) == _QUOTE else _NOT_PLAIN
+        if plain < _WORD:
+            return at if _byte(at) == _QUOTE else _NOT_PLAIN
     while at < end:
-        if byte(at) == _QUOTE:
+        if _byte(at) == _QUOTE:
             return at
-        if byte(at) < _SPACE or byte(at) > _DELETE or byte(at) == _BACKSLASH:
+        if _byte(at) < _SPACE or _byte(at) > _DELETE or _byte(at) == _BACKSLASH:
             return _NOT_PLAIN
         at += _1
     return _NOT_PLAIN
@@ -49,9 +113,9 @@ def _text_end(at, end):
 @njit(cache=True, nogil=True)
 def _named(at, end, names, name_ends, field):
     """Where the name of the field ends, if that and a quote stand at `at`."""
-    first = _0 if field == 0 else word(name_ends + WORD * np.uint64(field - 1))
-    length = word(name_ends + WORD * np.uint64(field)) - first
-    if at + length >= end or byte(at + length) != _QUOTE or not same(at, names + first, length):
+    first = _0 if field == 0 else _word(name_ends + _WORD * np.uint64(field - 1))
+    length = _word(name_ends + _WORD * np.uint64(field)) - first
+    if at + length >= end or _byte(at + length) != _QUOTE or not _same(at, names + first, length):
         return _NOT_PLAIN
     return at + length
 
@@ -73,21 +137,21 @@ def _field(at, end, names, name_ends, fields, likely):
 def _number(at, end):
     """(value, end) of the whole number at `at`; 18 digits surely fit."""
     begin = at
-    if byte(at) == _MINUS:
+    if _byte(at) == _MINUS:
         at += _1
     first, value = at, np.int64(0)
-    while at < end and _DIGIT_0 <= byte(at) <= _DIGIT_9:
-        value = value * 10 + np.int64(byte(at) - _DIGIT_0)
+    while at < end and _DIGIT_0 <= _byte(at) <= _DIGIT_9:
+        value = value * 10 + np.int64(_byte(at) - _DIGIT_0)
         at += _1
     digits = at - first
-    if digits == _0 or digits > np.uint64(18) or (digits > _1 and byte(first) == _DIGIT_0):
+    if digits == _0 or digits > np.uint64(18) or (digits > _1 and _byte(first) == _DIGIT_0):
         return np.int64(0), _NOT_PLAIN
     return (-value if first > begin else value), at
 
 
 @njit(cache=True, nogil=True)
 def _null_end(at, end):
-    if at + _4 > end or byte(at) != _N or byte(at + _1) != _U or byte(at + _2) != _L or byte(at + _3) != _L:
+    if at + _4 > end or _byte(at) != _N or _byte(at + _1) != _U or _byte(at + _2) != _L or _byte(at + _3) != _L:
         return _NOT_PLAIN
     return at + _4
 
@@ -95,10 +159,10 @@ def _null_end(at, end):
 @njit(cache=True, nogil=True)
 def _value(at, end):
     """(kind, number, end) of the value at `at`"""
-    if byte(at) == _QUOTE:
+    if _byte(at) == _QUOTE:
         quote = _text_end(at + _1, end)
         return _TEXT, np.int64(0), _NOT_PLAIN if quote == _NOT_PLAIN else quote + _1
-    if byte(at) == _N:
+    if _byte(at) == _N:
         return _NULL, np.int64(0), _null_end(at, end)
     value, behind = _number(at, end)
     return _NUMBER, value, behind
@@ -108,8 +172,8 @@ def _value(at, end):
 def _line_end(at, end):
     """(end, whether there is nothing but blanks before it)"""
     blank = True
-    while at < end and byte(at) != _NEWLINE:
-        blank = blank and (byte(at) == _SPACE or byte(at) == _TAB or byte(at) == _RETURN)
+    while at < end and _byte(at) != _NEWLINE:
+        blank = blank and (_byte(at) == _SPACE or _byte(at) == _TAB or _byte(at) == _RETURN)
         at += _1
     return at, blank
 
@@ -117,10 +181,10 @@ def _line_end(at, end):
 @njit(cache=True, nogil=True)
 def _pair(at, end, names, name_ends, fields, likely):
     """(field, start of the value, kind, number, end) of the name and value at `at`; end is _NOT_PLAIN if torn."""
-    if at >= end or byte(at) != _QUOTE:
+    if at >= end or _byte(at) != _QUOTE:
         return 0, at, _NULL, np.int64(0), _NOT_PLAIN
     field, quote = _field(at + _1, end, names, name_ends, fields, likely)
-    if quote == _NOT_PLAIN or quote + _2 >= end or byte(quote + _1) != _COLON:
+    if quote == _NOT_PLAIN or quote + _2 >= end or _byte(quote + _1) != _COLON:
         return 0, at, _NULL, np.int64(0), _NOT_PLAIN
     kind, number, behind = _value(quote + _2, end)
     return field, quote + _2, kind, number, behind if behind < end else _NOT_PLAIN
@@ -146,11 +210,11 @@ def _pair(at, end, names, name_ends, fields, likely):
 )
 def scan(text, end, names, name_ends, fields, texts, plain, begins, numbers, absent, starts, lengths):
     """How many rows there are. The first `texts` of the `fields` are texts, the others whole numbers."""
-    order = np.zeros(_FIELDS_AT_MOST, np.int64)  # the fields of the line before, to be tried first
+    order = np.zeros(FIELDS_AT_MOST, np.int64)  # the fields of the line before, to be tried first
     row, line = 0, text
     while line < end:
         line_end, seen, at = _NOT_PLAIN, np.int64(0), line
-        for place in range(_FIELDS_AT_MOST if byte(line) == _OPEN else 0):
+        for place in range(FIELDS_AT_MOST if _byte(line) == _OPEN else 0):
             field, value_at, kind, number, at = _pair(at + _1, end, names, name_ends, fields, order[place])
             if at == _NOT_PLAIN:
                 break
@@ -164,8 +228,8 @@ def scan(text, end, names, name_ends, fields, texts, plain, begins, numbers, abs
                     starts[field, row], lengths[field, row] = value_at + _1 - text, at - value_at - _2
                 elif kind == _NUMBER:
                     numbers[field - texts, row], absent[field - texts, row] = number, False
-            if byte(at) != _COMMA:
-                if byte(at) == _CLOSE and (at + _1 == end or byte(at + _1) == _NEWLINE):
+            if _byte(at) != _COMMA:
+                if _byte(at) == _CLOSE and (at + _1 == end or _byte(at + _1) == _NEWLINE):
                     line_end = at + _1
                 break
         plain[row], begins[row] = line_end != _NOT_PLAIN, line - text
@@ -177,72 +241,3 @@ def scan(text, end, names, name_ends, fields, texts, plain, begins, numbers, abs
                 row -= 1
         line = line_end + _1
     return row
-
-
-@njit(cache=True, nogil=True)
-def _hash(at, length):
-    mixed = np.uint64(2166136261)
-    for each in range(length):
-        mixed = ((mixed ^ np.uint64(byte(at + np.uint64(each)))) * np.uint64(16777619)) & np.uint64(0xFFFFFFFF)
-    return mixed
-
-
-@njit(uint32[::1](uint64, int32[::1], int32[::1]), cache=True, nogil=True)
-def hash_texts(text, starts, lengths):
-    found = np.empty(len(starts), np.uint32)
-    for row in range(len(starts)):
-        found[row] = _hash(text + np.uint64(starts[row]), max(0, lengths[row]))
-    return found
-
-
-@njit(uint8[::1](uint64, int32[::1], int64[::1]), cache=True, nogil=True)
-def gather_texts(text, starts, ends):
-    """The texts that end where `ends[1:]` says, one behind the other."""
-    gathered = np.empty(ends[-1], np.uint8)
-    for row in range(len(starts)):
-        at = text + np.uint64(starts[row])
-        for place in range(ends[row], ends[row + 1]):
-            gathered[place] = byte(at + np.uint64(place - ends[row]))
-    return gathered
-
-
-@njit(cache=True, nogil=True)
-def _equal(text, start, length, other, other_length):
-    """Whether two texts are the same; null counts as empty."""
-    length, other_length = max(0, length), max(0, other_length)
-    return length == other_length and same(text + np.uint64(start), text + np.uint64(other), np.uint64(length))
-
-
-@njit(types.Tuple((uint32[::1], int64[::1]))(uint64, int32[::1], int32[::1]), cache=True, nogil=True)
-def intern_texts(text, starts, lengths):
-    """Codes, and the first row of each; an open-addressing table of rows, doubled when half full."""
-    rows = len(starts)
-    codes = np.empty(rows, np.uint32)
-    firsts = np.empty(rows, np.int64)
-    table = np.full(64, -1, np.int64)
-    known = 0
-    for row in range(rows):
-        start, length = starts[row], lengths[row]
-        if row and _equal(text, start, length, starts[row - 1], lengths[row - 1]):
-            codes[row] = codes[row - 1]
-            continue
-        at = np.int64(_hash(text + np.uint64(start), max(0, length))) & (len(table) - 1)
-        while table[at] >= 0:
-            first = firsts[table[at]]
-            if _equal(text, start, length, starts[first], lengths[first]):
-                break
-            at = (at + 1) & (len(table) - 1)
-        if table[at] >= 0:
-            codes[row] = table[at]
-            continue
-        firsts[known], table[at], codes[row] = row, known, known
-        known += 1
-        if 2 * known > len(table):
-            table = np.full(2 * len(table), -1, np.int64)
-            for code in range(known):
-                first = firsts[code]
-                at = np.int64(_hash(text + np.uint64(starts[first]), max(0, lengths[first]))) & (len(table) - 1)
-                while table[at] >= 0:
-                    at = (at + 1) & (len(table) - 1)
-                table[at] = code
-    return codes, firsts[:known]

@@ -21,9 +21,9 @@ from flows.dead_letters import encode_dead_letter
 from flows.envelopes import parse_envelopes
 from flows.running import companied, run_flow
 from flows.sinks import TopicSink
-from flows.sources import Ends, Feed, Poll, TopicSource, never
+from flows.sources import Ends, Feed, Poll, TopicSource
 from flows.stats import LaneStats
-from flows.stopping import Stop
+from flows.stopping import Stop, never
 from flows.topics import open_producer
 from schemas.settings import Settings
 from schemas.statuses import Lane, Status

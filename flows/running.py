@@ -1,8 +1,8 @@
 """Run a flow as a process: settings, recovery folder, signals, one line for what went wrong."""
 
-import argparse
 import atexit
 import fcntl
+import gc
 import logging
 import os
 import sys
@@ -16,15 +16,17 @@ from bytewax.dataflow import Dataflow
 from bytewax.recovery import RecoveryConfig, init_db_dir
 from bytewax.run import cli_main
 
+from flows.arguments import ALONE, Arguments, bytewax_process, parse_arguments
 from flows.sources import make_topics
 from flows.stopping import Stop
 from schemas.errors import RecoveryError, TidemarkError, TopicDown
 from schemas.settings import Settings
-from sql.cli import Parser
 
 log = logging.getLogger(__name__)
 
 GRACE_S = 10.0
+_OBJECTS_BETWEEN_COLLECTIONS = 100_000
+"""A body's statuses live for one poll and form no cycles: to look through them more often takes a tenth of the time."""
 _TRY_AGAIN_S = 1.0
 
 
@@ -46,12 +48,13 @@ def run_flow(name: str, build: Build, topics: Callable[[Settings], Sequence[str]
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
     stop = Stop()
     try:
-        arguments = _arguments(name)
+        arguments = parse_arguments(name)
         settings = Settings.from_env()
         stop.on_signals()
         threading.Thread(target=_end_anyway, args=(stop,), name="watchdog", daemon=True).start()
         with recovery_lock(settings, name, arguments.process_id):
-            _wait_for_topics(settings, topics(settings), stop)
+            if not _wait_for_topics(settings, topics(settings), stop):
+                return 0
             flow, companions = build(settings, stop)
             run(flow, companions, settings, name, stop, arguments)
     except TidemarkError as error:
@@ -65,8 +68,9 @@ def companied(name: str, build: Build, topics: Callable[[Settings], Sequence[str
     try:
         settings = Settings.from_env()
         stop.on_signals()
-        lock = recovery_lock(settings, name, _bytewax_process())
-        _wait_for_topics(settings, topics(settings), stop)
+        lock = recovery_lock(settings, name, bytewax_process())
+        if not _wait_for_topics(settings, topics(settings), stop):
+            sys.exit()
         flow, companions = build(settings, stop)
     except TidemarkError as error:
         sys.exit(_tell(name, error))
@@ -88,43 +92,44 @@ def _tell(name: str, error: TidemarkError) -> int:
     return error.exit_code
 
 
-def _bytewax_process() -> int | None:
-    """Which process of a cluster this is, as `python -m bytewax.run` was told."""
-    parser = argparse.ArgumentParser(add_help=False)
-    parser.add_argument("-i", "--process-id", type=int, default=os.environ.get("BYTEWAX_PROCESS_ID"))
-    told: int | None = parser.parse_known_args()[0].process_id
-    return told
-
-
 def run(
     flow: Dataflow,
     companions: Companions,
     settings: Settings,
     name: str,
     stop: Stop,
-    arguments: argparse.Namespace | None = None,
+    arguments: Arguments = ALONE,
 ) -> None:
     """Until the input ends; raises the TidemarkError that ended it otherwise."""
+    gc.freeze()
+    gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)
     os.environ.setdefault("RUST_BACKTRACE", "0")  # Bytewax unwinds by panics: our one line says more than its frames
-    where = arguments or argparse.Namespace(workers=1, process_id=None, addresses=None)
     companions.start()
     try:
         cli_main(
             flow,
-            workers_per_process=where.workers,
-            process_id=where.process_id,
-            addresses=where.addresses,
+            workers_per_process=arguments.workers,
+            process_id=arguments.process_id,
+            addresses=arguments.addresses,
             epoch_interval=timedelta(milliseconds=settings.epoch),
             recovery_config=recovery(settings, name),
         )
-    except BaseException:
+    except BaseException as error:
         # Bytewax wraps what a callback raised, and a cluster loses it: what we raised ourselves says all there is.
+        stop.failure = stop.failure or _ours(error)
         if stop.failure is None:
             raise
     finally:
         companions.finish()
     if stop.failure:
         raise stop.failure
+
+
+def _ours(error: BaseException | None) -> TidemarkError | None:
+    """What of ours caused it."""
+    while error is not None and not isinstance(error, TidemarkError):
+        error = error.__cause__ or error.__context__
+    return error
 
 
 def recovery_folder(settings: Settings, name: str) -> Path:
@@ -156,23 +161,17 @@ def recovery_lock(settings: Settings, name: str, process: int | None = None) -> 
     return file
 
 
-def _arguments(name: str) -> argparse.Namespace:
-    parser = Parser(prog=f"python -m flows.{name}", description="Settings come from the environment.")
-    parser.add_argument("-w", "--workers", type=int, default=1, help="worker threads in this process")
-    parser.add_argument("-i", "--process-id", type=int, help="which of the addresses is this process, from 0")
-    parser.add_argument("-a", "--addresses", type=lambda text: text.split(";"), help="HOST:PORT;… of a cluster")
-    return parser.parse_args()
-
-
-def _wait_for_topics(settings: Settings, topics: Sequence[str], stop: Stop) -> None:
-    """A broker that is down is waited for."""
+def _wait_for_topics(settings: Settings, topics: Sequence[str], stop: Stop) -> bool:
+    """A broker that is down is waited for; false if asked to end meanwhile."""
     while not stop():
         try:
             make_topics(settings, *topics)
-            break
         except TopicDown as down:
             log.warning("waiting for the broker: %s", down)
             stop.wait(_TRY_AGAIN_S)
+        else:
+            return True
+    return False
 
 
 def _end_anyway(stop: Stop) -> None:

@@ -34,11 +34,6 @@ class Poll(NamedTuple):
 Ends = Callable[[], bool]
 
 
-def never() -> bool:
-    """The input of a flow that runs for ever."""
-    return False
-
-
 class Feed(NamedTuple):
     """What a source reads, and whom it asks before and tells after."""
 
@@ -108,7 +103,8 @@ class _WorkersReader:
         Where others go first, one part has its turn at a time: what it hands over is worked off, and they are asked,
         before the next.
         """
-        if not any(self._ready.values()) and self._feed.opens():
+        asks = part == min(self._parts)  # once a round: the gate counts who asks
+        if asks and not any(self._ready.values()) and self._feed.opens():
             self._poll()
         if not self._ready[part] or time.monotonic() < self._next_turn:
             return None
@@ -172,9 +168,11 @@ class _Part(StatefulSourcePartition[Poll, Positions]):
         reader.join(part, positions)
 
     def next_batch(self) -> list[Poll]:
-        if self._stop() or self._at_end():
+        if self._stop():
             raise StopIteration
         try:
+            if self._at_end():
+                raise StopIteration
             taken = self._reader.take(self._part)
             self._tell_lag()
         except TidemarkError as error:

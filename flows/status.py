@@ -21,11 +21,11 @@ from flows.gate import Gate
 from flows.identity import hash_keys
 from flows.running import companied, recovery_folder, run_flow
 from flows.sinks import TopicSink, WarehouseSink
-from flows.sources import Ends, Feed, TopicSource, never
+from flows.sources import Ends, Feed, TopicSource
 from flows.stats import LaneStats
 from flows.status_batch import Part
 from flows.status_decoder import Batch, Decoder
-from flows.stopping import Stop
+from flows.stopping import Stop, never
 from flows.topics import open_producer
 from flows.window import DedupWindow, Judged, Manifest, Window
 from flows.writer import STATUS_EVENTS, Cut, Table, Writer
@@ -58,7 +58,8 @@ class StatusFlow:
         self.window = Window(folder / "window", self.clock, settings.window, limit, fsync=settings.fsync)
         self.writers: list[Writer] = []
         self._keys = hash_keys(settings)
-        self._gate = Gate([topic for lane in settings.lanes for topic in topics_of(lane)])
+        self._topics = [topic for lane in settings.lanes for topic in topics_of(lane)]
+        self._gate = Gate(self._topics)
 
     def dataflow(self) -> Dataflow:
         flow = Dataflow("status")
@@ -94,7 +95,7 @@ class StatusFlow:
             polled=lambda full: self._gate.polled(topic, full=full),
             lags=lambda lag: self.stats[lane].set_lag(topic, lag),
             ends=self._ends,
-            yields=lane is not self.settings.lanes[0],
+            yields=topic != self._topics[0],
         )
         return TopicSource(self.settings, feed, self.stop)
 

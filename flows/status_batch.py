@@ -10,12 +10,21 @@ from numpy.typing import NDArray
 from flows.id_table import RECEIPT_BITS, Marks
 from schemas.statuses import STATUS_NUMBERS, Status
 
-Context: TypeAlias = tuple[str, int, str, str, str, str, int]
-"""All of an event's identity but the lower 32 bits of its key:
-campaign, attempt, status, error code, provider, raw status (of `unknown` only), key >> 32."""
+Context: TypeAlias = tuple[str, int, str, str, str, str, int, bool]
+"""All of an event's identity but the lower 32 bits of its key: campaign, attempt, status, error code, provider,
+raw status (of `unknown` only), key >> 32, whether it says when the message was sent (only then it tells a latency)."""
 
 STATUS_TYPE = pl.Enum(list(STATUS_NUMBERS))
-_CONTEXT_COLUMNS = ("campaign_id", "attempt", "status", "error_code", "provider", "raw_status", "message_key")
+_CONTEXT_COLUMNS = (
+    "campaign_id",
+    "attempt",
+    "status",
+    "error_code",
+    "provider",
+    "raw_status",
+    "message_key",
+    "sent_at",
+)
 _UNKNOWN = STATUS_NUMBERS[Status.UNKNOWN] - 1
 _DIRECT_CODES = 1 << 20
 
@@ -78,6 +87,7 @@ def _contexts(frame: pl.DataFrame) -> tuple[NDArray[np.int64], list[Context]]:
         pl.col("provider").to_physical(),
         pl.when(pl.col("status").to_physical() == _UNKNOWN).then(pl.col("raw_status").to_physical()).otherwise(0),
         pl.col("message_key") // (1 << 32),
+        pl.col("sent_at").is_not_null(),
     )
     codes, highest = np.zeros(len(frame), np.int64), 1
     for column in columns:
@@ -108,7 +118,14 @@ def _indexed(codes: NDArray[np.int64], highest: int) -> tuple[NDArray[np.int64],
 
 
 def _context(
-    campaign: str, attempt: int, status: str, error_code: str, provider: str, raw_status: str, key: int
+    campaign: str,
+    attempt: int,
+    status: str,
+    error_code: str,
+    provider: str,
+    raw_status: str,
+    key: int,
+    sent_at: int | None,
 ) -> Context:
     raw = raw_status if status == Status.UNKNOWN else ""
-    return campaign, attempt, status, error_code, provider, raw, key >> 32
+    return campaign, attempt, status, error_code, provider, raw, key >> 32, sent_at is not None

@@ -46,3 +46,8 @@ class Stop:
 
     def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
         self.ask()
+
+
+def never() -> bool:
+    """For what ends only when it is asked to."""
+    return False

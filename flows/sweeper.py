@@ -9,13 +9,14 @@ tables' engines make that harmless; a key, once given, stands in outbound_ids be
 
 import logging
 import time
+from collections.abc import Callable
 from contextlib import suppress
 
 import polars as pl
 
 from flows.outbound_records import status_events
 from flows.stats import LaneStats
-from flows.stopping import Stop
+from flows.stopping import Stop, never
 from schemas.errors import WarehouseDown
 from schemas.times import DAY_MS, MINUTE_MS, Clock
 from sql.retry import retrying
@@ -77,9 +78,9 @@ class Sweeper:
             self._full_at = time.monotonic() + max(5.0, _FULL_REST * (time.monotonic() - started))
         return found
 
-    def finish(self) -> None:
-        """Match all that can be matched by now."""
-        while self.sweep(full=True):
+    def finish(self, gives_up: Callable[[], bool] = never) -> None:
+        """Match all that can be matched by now, until it is given up."""
+        while self.sweep(full=True) and not gives_up():
             pass
 
     def _give_keys(self) -> int:

@@ -148,17 +148,18 @@ class Window:
     def trim(self) -> None:
         """Let go of what is past the span, and of the oldest hours while there is too much."""
         with self._lock:
-            held = sorted((slot for slot in self._slots if slot.bucket), key=lambda slot: slot.bucket_number)
-            total = sum(slot.bytes for slot in held)
-            for slot in held:
+            held = [(slot.bucket_number, slot.bytes, slot) for slot in self._slots if slot.bucket]
+            held.sort(key=lambda entry: entry[0])
+            total = sum(size for _, size, _ in held)
+            for number, size, slot in held:
                 over = total > self._limit_bytes
-                if not over and self.spans(slot.bucket_number):
+                if not over and self.spans(number):
                     continue
                 if over:
-                    self._evicted_to = max(self._evicted_to, slot.bucket_number + 1)
-                    log.warning("window_full evicted_hour=%d limit_bytes=%d", slot.bucket_number, self._limit_bytes)
-                total -= slot.bytes
-                slot.vacate()
+                    self._evicted_to = max(self._evicted_to, number + 1)
+                    log.warning("window_full evicted_hour=%d limit_bytes=%d", number, self._limit_bytes)
+                total -= size
+                slot.vacate_if(number)
 
 
 class Slot:
@@ -178,11 +179,13 @@ class Slot:
 
     @property
     def bucket_number(self) -> int:
-        return self.bucket.number if self.bucket else -1
+        bucket = self.bucket  # once: another worker's thread may vacate the slot meanwhile
+        return bucket.number if bucket else -1
 
     @property
     def bytes(self) -> int:
-        return self.bucket.table.bytes if self.bucket else 0
+        bucket = self.bucket
+        return bucket.table.bytes if bucket else 0
 
     def _restore(self, manifest: Manifest) -> None:
         resumed = WindowLog.resume(self._window.folder, manifest.file, manifest.length, fsync=self._window.fsync)
@@ -202,6 +205,12 @@ class Slot:
             if bucket:
                 bucket.log.close()
                 self._left_now.append(bucket.log.path)
+
+    def vacate_if(self, number: int) -> None:
+        """Forget the bucket, unless a later one has come."""
+        with self._lock:
+            if self.bucket_number == number:
+                self.vacate()
 
     def sight(self, part: Part) -> Verdicts | None:
         """A verdict for each row; None where the window doesn't look: outside its span, or a later hour has it."""
@@ -230,7 +239,7 @@ _Result: TypeAlias = tuple[Sequence[Judged], bool]
 
 
 class DedupWindow(StatefulBatchLogic[Part, Judged, Manifest | None]):
-    """A slot as Bytewax keeps it: the key's state is a manifest, some hundred bytes whatever the slot holds."""
+    """A slot as Bytewax keeps it: the key's state is a manifest, some hundred bytes for each context."""
 
     def __init__(self, lane: str, window: Window, stats: LaneStats, manifest: Manifest | None, *, drop: bool) -> None:
         self._lane = lane

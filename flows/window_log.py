@@ -7,29 +7,42 @@ reached a table. So a snapshot names a file and its length, and what stands behi
 import os
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from flows.id_table import LOG_ENTRY, Ids, Marks
+from schemas.errors import RecoveryError
 
 _READ_ENTRIES = 1 << 20
 _BUFFER_BYTES = 1 << 20
 
 
+@contextmanager
+def _failing(path: Path) -> Iterator[None]:
+    """A full disk, say, ends the flow: events that it can't remember would have to pass for ever."""
+    try:
+        yield
+    except OSError as error:
+        raise RecoveryError(f"{path}: {error.strerror or error}") from None
+
+
 class WindowLog:
     """Entries of `LOG_ENTRY`, in order of sighting; a later one of an id lowers the one before.
 
-    Appends are buffered: they survive kill -9 once `length()` returned, power loss as well with `fsync`.
+    Appends are buffered: they survive kill -9 once `length()` returned, power loss as well with `fsync`. What the disk
+    refuses is a RecoveryError.
     """
 
     def __init__(self, path: Path, *, fsync: bool) -> None:
         self.path = path
         self._fsync = fsync
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = path.open("ab", buffering=0)
         self._pending = bytearray()
+        with _failing(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = path.open("ab", buffering=0)
 
     @classmethod
     def begin(cls, folder: Path, slot: str, *, fsync: bool) -> "WindowLog":
@@ -60,14 +73,16 @@ class WindowLog:
         """Bytes that a snapshot may count on."""
         self._write()
         if self._fsync:
-            os.fsync(self._file.fileno())
+            with _failing(self.path):
+                os.fsync(self._file.fileno())
         return self._file.tell()
 
     def _write(self) -> None:
         """An unbuffered file may take less than it is given."""
-        while self._pending:
-            written = self._file.write(self._pending)
-            del self._pending[:written]
+        with _failing(self.path):
+            while self._pending:
+                written = self._file.write(self._pending)
+                del self._pending[:written]
 
     def entries(self) -> Iterator[tuple[NDArray[np.uint64], NDArray[np.uint32]]]:
         """All entries, in runs."""

@@ -99,6 +99,7 @@ class _Trickle(threading.Thread):
         self._settings = settings
         self._count = count
         self._rate = rate
+        self.seconds = count / rate
         self.appended_at = np.zeros(count)
 
     def run(self) -> None:
@@ -166,7 +167,7 @@ def _start(settings: Settings, lanes: tuple[Lane, ...], logs: Path) -> Flow:
 
 def _measure(settings: Settings, read: int, trickle: _Trickle, flows: list[Flow]) -> tuple[_Trickle, _Watch]:
     """From the first Read that landed until all Delivered and all Reads have."""
-    deadline_s = time.monotonic() + _GIVES_UP_S
+    deadline_s = time.monotonic() + _GIVES_UP_S + trickle.seconds
     wait_until_served(settings, flows, _GIVES_UP_S)
     with Warehouse(settings.clickhouse) as warehouse:
         watch = _Watch(warehouse, len(trickle.appended_at))

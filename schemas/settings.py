@@ -13,6 +13,9 @@ from schemas.times import DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS, Clock, fixed_cl
 
 PREFIX = "TIDEMARK_"
 _UNITS_MS = {"ms": 1, "s": SECOND_MS, "m": MINUTE_MS, "h": HOUR_MS, "d": DAY_MS}
+_LATEST_MS = 4_102_444_800_000
+_MOST_SLICES = 10_000
+_LONGEST_NUMBER = 15
 DedupMode = Literal["drop", "observe", "off"]
 
 
@@ -26,8 +29,8 @@ class Slice(Struct, frozen=True):
         return f"{self.index}-of-{self.of}"
 
 
-def _about(text: str) -> Meta:
-    return Meta(extra={"about": text})
+def _about(text: str, least: int | None = None, most: int | None = None) -> Meta:
+    return Meta(extra={"about": text}, ge=least, le=most)
 
 
 class Settings(Struct, frozen=True, kw_only=True):
@@ -41,19 +44,23 @@ class Settings(Struct, frozen=True, kw_only=True):
     ] = "chdb://data/clickhouse"
     lanes: Annotated[tuple[Lane, ...], _about("lanes of `flows.status` in this process, comma-separated")] = tuple(Lane)
     slice: Annotated[Slice, _about("`I/N`: of N processes with the same lanes this is number I")] = Slice(0, 1)
-    partitions: Annotated[int, _about("partitions of a topic that does not exist yet")] = 4
+    partitions: Annotated[int, _about("partitions of a topic that does not exist yet", 1, 10_000)] = 4
     recovery: Annotated[str, _about("folder of the flows' snapshots")] = "data/recovery"
     epoch: Annotated[int, _about("time between snapshots")] = 5 * SECOND_MS
     window: Annotated[int, _about("length of the dedup window")] = 6 * HOUR_MS
-    window_mb: Annotated[int, _about("memory of the dedup window in a process; beyond it the oldest hours go")] = 2048
+    window_mb: Annotated[
+        int, _about("memory of the dedup window in a process; beyond it the oldest hours go", 1, 1 << 20)
+    ] = 2048
     dedup: Annotated[DedupMode, _about("`drop` repeats, `observe` (count them, pass them) or `off`")] = "drop"
     accept_gap: Annotated[bool, _about("`1`: go on behind a range of a topic that no longer exists")] = False
     hash_key: Annotated[
         str, _about("`VERSION:HEX[,…]`: 128-bit keys that hash personal data, newest first; made if unset")
     ] = ""
-    http_port: Annotated[int, _about("port of the page")] = 8000
+    http_port: Annotated[int, _about("port of the page", 0, 65_535)] = 8000
     fsync: Annotated[bool, _about("`1`: file topics and window logs survive power loss, not only kill -9")] = False
-    clock: Annotated[int, _about("fixed time for seeded campaigns, ms since the epoch; 0: the wall clock")] = 0
+    clock: Annotated[
+        int, _about("fixed time for seeded campaigns, ms since the epoch; 0: the wall clock", 0, _LATEST_MS)
+    ] = 0
     kafka: Annotated[dict[str, str], _about("`TIDEMARK_KAFKA_<OPTION>`: a librdkafka option, `_` for `.`")] = {}
 
     @classmethod
@@ -74,7 +81,8 @@ class Settings(Struct, frozen=True, kw_only=True):
 
 
 _KAFKA_PREFIX = f"{PREFIX}KAFKA_"
-_DURATIONS = ("window", "epoch")
+_DURATIONS = {"window": (MINUTE_MS, 31 * DAY_MS), "epoch": (10, HOUR_MS)}
+"""From, to."""
 
 
 def _parse(variable: str, name: str, text: str) -> Any:
@@ -82,28 +90,39 @@ def _parse(variable: str, name: str, text: str) -> Any:
         raise UsageError(f"{variable}: no such setting; `python -m schemas.settings` lists them")
     try:
         if name in _DURATIONS:
-            return parse_duration_ms(text)
+            return _parse_duration(text, *_DURATIONS[name])
         if name == "slice":
             return _parse_slice(text)
         if name == "lanes":
             return tuple(lane for lane in Lane if lane in _parse_lanes(text))
-        return msgspec.convert(text, get_type_hints(Settings)[name], strict=False)
+        return msgspec.convert(text, get_type_hints(Settings, include_extras=True)[name], strict=False)
     except (ValueError, msgspec.ValidationError) as error:
         raise UsageError(f"{variable}={text}: {error}") from None
+
+
+def _parse_duration(text: str, least_ms: int, most_ms: int) -> int:
+    duration_ms = parse_duration_ms(text)
+    if not least_ms <= duration_ms <= most_ms:
+        raise ValueError(f"from {least_ms} ms to {most_ms} ms")
+    return duration_ms
 
 
 def parse_duration_ms(text: str) -> int:
     """`250ms`, `5s`, `30m`, `6h`, `7d`; raises ValueError."""
     number = text.rstrip("abcdefghijklmnopqrstuvwxyz")
     unit = _UNITS_MS.get(text[len(number) :])
-    if unit is None or not number.isdigit() or int(number) == 0:
+    if unit is None or not _is_number(number) or int(number) == 0:
         raise ValueError("a duration is a whole number above 0 and one of ms, s, m, h, d, as in 6h")
     return int(number) * unit
 
 
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) <= _LONGEST_NUMBER
+
+
 def _parse_slice(text: str) -> Slice:
     index, _, of = text.partition("/")
-    if not (index.isdigit() and of.isdigit() and int(index) < int(of)):
+    if not (_is_number(index) and _is_number(of) and int(index) < int(of) <= _MOST_SLICES):
         raise ValueError("a slice is I/N with I from 0 to N-1, as in 0/4")
     return Slice(int(index), int(of))
 

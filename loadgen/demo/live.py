@@ -9,6 +9,7 @@ from loadgen.demo.compare import differences
 from loadgen.demo.flows_run import Flows
 from loadgen.plan import Plan
 from loadgen.writing import Run, append
+from schemas.errors import TidemarkError
 from schemas.settings import Settings
 from schemas.times import wall_clock
 from sql.migrate import migrate
@@ -27,7 +28,7 @@ def play(
         migrate(warehouse)
         flows = Flows(settings, ends=False)
         ended = threading.Event()
-        player = threading.Thread(target=_write, args=(settings, plan, warehouse, ended, tell), name="player")
+        player = threading.Thread(target=_play, args=(settings, plan, warehouse, flows, ended, tell), name="player")
         flows.start()
         player.start()
         try:
@@ -37,6 +38,21 @@ def play(
             player.join()
             flows.stop()
             flows.wait()
+
+
+def _play(
+    settings: Settings,
+    plan: Plan,
+    warehouse: Warehouse,
+    flows: Flows,
+    ended: threading.Event,
+    tell: Callable[[str], None],
+) -> None:
+    """A player that breaks takes the flows along."""
+    try:
+        _write(settings, plan, warehouse, ended, tell)
+    except TidemarkError as error:
+        flows.fail(error)
 
 
 def _write(

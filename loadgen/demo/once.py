@@ -9,6 +9,7 @@ from loadgen.demo.compare import COUNTS, counts, differences
 from loadgen.demo.flows_run import Flows
 from loadgen.expected import Expected
 from loadgen.plan import Plan
+from loadgen.warm import WarmFlow, run_route
 from loadgen.writing import Run, write
 from schemas.settings import Settings
 from sql.migrate import migrate
@@ -50,7 +51,7 @@ def run_once(settings: Settings, plan: Plan) -> Report:
 
 def _run(warehouse: Warehouse, settings: Settings, plan: Plan) -> Report:
     expected = _write(settings, plan)
-    flows = Flows(settings, ends=True)
+    flows = Flows(settings, ends=True, apart=WarmFlow(run_route, settings))
     started = time.monotonic()
     flows.start()
     flows.wait()

@@ -37,7 +37,7 @@ CREATE TABLE IF NOT EXISTS status_events
 )
 ENGINE = ReplacingMergeTree(earliness)
 PARTITION BY month
-ORDER BY (campaign_id, message_key, attempt, status, error_code, provider, if(status = 'unknown', raw_status, ''))
+ORDER BY (campaign_id, message_key, attempt, status, error_code, provider, if(status = 'unknown', raw_status, ''), isNull(sent_at))
 TTL month + INTERVAL 13 MONTH
 SETTINGS ttl_only_drop_parts = 1
 COMMENT 'One row per message, attempt, status, reason and provider. Repeats collapse when parts merge: read it through v_events, or with FINAL';

@@ -95,6 +95,20 @@ def test_a_message_counts_in_its_shortest_latency(played: Warehouse) -> None:
     assert [row[1:] for row in rows if row[0] == "failed"] == [(4_700, 3)]
 
 
+@pytest.mark.parametrize("step", [1, -1])
+@pytest.mark.parametrize("later_s", [0, 60])
+def test_a_report_without_the_time_of_sending_takes_no_latency_away(
+    tables: Warehouse, tmp_path: Path, step: int, later_s: int
+) -> None:
+    """Whichever is read first, and whichever happened first: the report that tells a latency tells it."""
+    dumb, telling = report(1, "delivered", 10), report(1, "delivered", 10 + later_s)
+    del dumb["sent_at"]
+    play(tables, tmp_path, *[dumb, telling][::step])
+    assert faults(tables) == {}
+    assert [row[2] for row in tables.ask("latency", campaign_id="spring").rows()] == [1]
+    assert tables.ask("funnel", campaign_id="spring")["delivered"].to_list() == [1]
+
+
 def test_failures_by_reason(played: Warehouse) -> None:
     """A message under each of its reasons; lost are those that did not arrive after all."""
     assert played.ask("failures", campaign_id="spring").rows() == [("canonical", "A", 3, 2), ("canonical", "B", 1, 1)]

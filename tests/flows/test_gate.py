@@ -38,3 +38,11 @@ def test_a_lane_whose_writer_is_behind_is_not_polled() -> None:
     assert all(gate.opens(lane) for lane in LANES[:-1])
     behind[1] = False
     assert gate.opens("read")
+
+
+def test_a_lane_that_is_not_polled_keeps_no_other_waiting() -> None:
+    """Its writer is behind, perhaps for hours: what it had waiting last says nothing of the others."""
+    gate = Gate(LANES)
+    gate.polled("delivered", full=True)
+    gate.watch("delivered", lambda: True)
+    assert all(gate.opens(lane) for lane in LANES[1:])

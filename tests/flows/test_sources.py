@@ -178,3 +178,25 @@ def test_a_stop_ends_every_part(broker: Settings, told: Told) -> None:
     with pytest.raises(StopIteration):
         part.next_batch()
     part.close()
+
+
+def test_a_gate_is_asked_once_a_round(broker: Settings) -> None:
+    """However many parts there are: a reserved share of turns is one of rounds."""
+    told, asked = Told(), []
+    told.open = False
+    source = TopicSource(broker, told.feed()._replace(opens=lambda: bool(asked.append(1))), Stop())
+    parts = [source.build_part("step", name, None) for name in source.list_parts()]
+    for _ in range(3):
+        assert [part.next_batch() for part in parts] == [[]] * PARTS
+    assert len(asked) == 3
+
+
+def test_what_others_precede_hands_over_one_parts_records_a_turn(broker: Settings) -> None:
+    write(broker, *range(PARTITIONS))
+    source = TopicSource(broker, Told().feed()._replace(yields=True), Stop())
+    parts = [source.build_part("step", name, None) for name in source.list_parts()]
+    rounds = []
+    while sum(rounds) < PARTS:
+        rounds.append(sum(bool(part.next_batch()) for part in parts))
+        time.sleep(0.01)
+    assert set(rounds) <= {0, 1}

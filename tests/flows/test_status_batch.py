@@ -30,16 +30,20 @@ def frame_of(rows: list[dict[str, Any]]) -> pl.DataFrame:
 
 
 def identity(row: dict[str, Any]) -> tuple[Any, ...]:
-    """By the contract: campaign, message, attempt, status, code, provider, and the raw status of an unknown one."""
-    return (*(row[name] for name in NAMES), row["raw_status"] if row["status"] == "unknown" else "")
+    """By the contract: campaign, message, attempt, status, code, provider, and the raw status of an unknown one.
+
+    And whether it can tell a latency: a repeat that can must not be dropped for one that can't.
+    """
+    raw_status = row["raw_status"] if row["status"] == "unknown" else ""
+    return (*(row[name] for name in NAMES), raw_status, row["sent_at"] is not None)
 
 
 def identities(part: Part) -> list[tuple[Any, ...]]:
     """As the window sees them: the context and the key's lower half."""
     found = []
     for context, low in zip(part.context_of.tolist(), part.low_keys.tolist(), strict=True):
-        campaign, attempt, status, code, provider, raw, high = part.contexts[context]
-        found.append((campaign, (high << 32) | low, attempt, status, code, provider, raw))
+        campaign, attempt, status, code, provider, raw, high, told = part.contexts[context]
+        found.append((campaign, (high << 32) | low, attempt, status, code, provider, raw, told))
     return found
 
 
