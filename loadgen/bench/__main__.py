@@ -1,4 +1,4 @@
-"""How many status events a second? `python -m loadgen.bench --messages 3000000 --json`.
+"""How many status events a second? `python -m loadgen.bench --messages 2000000 --json`.
 
 Lane topics are written first; then `flows.status` runs over them, from its start to the last row queryable, over empty
 tables each round. TIDEMARK_BROKER=kafka://… puts the topics there: they must be empty, and there is one round.
@@ -44,7 +44,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m loadgen.bench", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add = parser.add_argument
-    add("--messages", type=int, default=3_000_000, help="three events each (default: %(default)s)")
+    add("--messages", type=int, default=2_000_000, help="three events each (default: %(default)s)")
     add("--rounds", type=int, default=3, help="default: %(default)s")
     add("--events-per-record", type=int, default=100, help="default: %(default)s")
     add("--json", action="store_true", help="end with one JSON object")

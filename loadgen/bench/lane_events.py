@@ -65,5 +65,9 @@ def _events(keys: Keys, status: Status, start_ms: int, random: np.random.Generat
 def _records(frame: pl.DataFrame, partitions: int, events_per_record: int) -> Iterator[tuple[int, bytes]]:
     placed = frame.with_columns(place=partition_column(partitions))
     for (place,), part in placed.partition_by("place", as_dict=True, include_key=False).items():
-        for run in part.iter_slices(events_per_record):
-            yield int(place), run.write_ndjson().encode()
+        lines = part.write_ndjson().encode()
+        ends = np.flatnonzero(np.frombuffer(lines, np.uint8) == ord("\n")) + 1
+        start = 0
+        for end in [*ends[events_per_record - 1 : -1 : events_per_record].tolist(), len(lines)]:
+            yield int(place), lines[start:end]
+            start = end
