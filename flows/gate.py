@@ -1,9 +1,25 @@
 """Who may read next, where the lanes share a process: Delivered before the rest, Read last, and none starves."""
 
+import time
 from collections.abc import Callable, Sequence
 
+FILL_S = 0.02
+"""Polls are so far apart while they bring little: what comes in many small batches costs several times as much."""
 RESERVED_SHARE = 10
 """Of so many turns that a lane is kept waiting, it gets one all the same."""
+
+
+class Pace:
+    """Lets a poll through at once after one that brought much, else a moment after the one before."""
+
+    def __init__(self) -> None:
+        self._next = 0.0
+
+    def opens(self) -> bool:
+        return time.monotonic() >= self._next
+
+    def polled(self, full: bool) -> None:  # a callback's signature
+        self._next = 0.0 if full else time.monotonic() + FILL_S
 
 
 class Gate:

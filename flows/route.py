@@ -7,7 +7,6 @@ At-least-once: events are durable in their topic before the snapshot that moves 
 """
 
 import sys
-import time
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
@@ -19,6 +18,7 @@ from bytewax.dataflow import Dataflow
 from flows.companions import StatsKeeper
 from flows.dead_letters import encode_dead_letter
 from flows.envelopes import parse_envelopes
+from flows.gate import Pace
 from flows.running import companied, run_flow
 from flows.sinks import TopicSink
 from flows.sources import Ends, Feed, Poll, TopicSource
@@ -31,8 +31,6 @@ from schemas.times import Clock
 from schemas.topics import DLQ_WEBHOOK, STATUS_TOPICS, WEBHOOK, partition_column
 
 POLL_BYTES = 16 << 20
-FILL_S = 0.02
-"""Polls are so far apart while they bring little: records that hold many events cost their readers far less."""
 
 _LANES = list(Lane)
 _LANE_NUMBERS = {status.value: _LANES.index(status.lane) for status in Status}
@@ -87,19 +85,6 @@ def lines_by_topic(events: pl.DataFrame, partitions: int) -> Iterator[Lines]:
         start = end
 
 
-class _Pace:
-    """Lets a poll through at once after one that brought much, else a moment after the one before."""
-
-    def __init__(self) -> None:
-        self._next = 0.0
-
-    def opens(self) -> bool:
-        return time.monotonic() >= self._next
-
-    def polled(self, full: bool) -> None:  # a callback's signature
-        self._next = 0.0 if full else time.monotonic() + FILL_S
-
-
 def topics(_settings: Settings) -> list[str]:
     """All that the flow reads and writes."""
     return [WEBHOOK, *STATUS_TOPICS, DLQ_WEBHOOK]
@@ -128,7 +113,7 @@ def _partitions(settings: Settings) -> int:
 
 
 def _feed(stats: LaneStats, ends: Ends) -> Feed:
-    pace = _Pace()
+    pace = Pace()
     return Feed(
         topic=WEBHOOK,
         group="tidemark.route.all",

@@ -17,7 +17,7 @@ from bytewax.dataflow import Dataflow, Stream
 from bytewax.operators import KeyedStream
 
 from flows.companions import Companions
-from flows.gate import Gate
+from flows.gate import Gate, Pace
 from flows.identity import hash_keys
 from flows.running import companied, recovery_folder, run_flow
 from flows.sinks import TopicSink, WarehouseSink
@@ -87,12 +87,18 @@ class StatusFlow:
         return op.merge("other_batches", decoded, op.map("outbound_decode", outbound, decoder.outbound))
 
     def _source(self, lane: Lane, topic: str) -> TopicSource:
+        pace = Pace()
+
+        def polled(full: bool) -> None:  # a callback's signature
+            pace.polled(full)
+            self._gate.polled(topic, full=full)
+
         feed = Feed(
             topic=topic,
             group=f"tidemark.status.{lane}",
             max_bytes=POLL_BYTES,
-            opens=lambda: self._gate.opens(topic),
-            polled=lambda full: self._gate.polled(topic, full=full),
+            opens=lambda: pace.opens() and self._gate.opens(topic),
+            polled=polled,
             lags=lambda lag: self.stats[lane].set_lag(topic, lag),
             ends=self._ends,
             yields=topic != self._topics[0],

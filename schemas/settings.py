@@ -44,7 +44,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     ] = "chdb://data/clickhouse"
     lanes: Annotated[tuple[Lane, ...], _about("lanes of `flows.status` in this process, comma-separated")] = tuple(Lane)
     slice: Annotated[Slice, _about("`I/N`: of N processes with the same lanes this is number I")] = Slice(0, 1)
-    partitions: Annotated[int, _about("partitions of a topic that does not exist yet", 1, 10_000)] = 4
+    partitions: Annotated[int, _about("partitions of a topic that does not exist yet")] = 4
     recovery: Annotated[str, _about("folder of the flows' snapshots")] = "data/recovery"
     epoch: Annotated[int, _about("time between snapshots")] = 5 * SECOND_MS
     window: Annotated[int, _about("length of the dedup window")] = 6 * HOUR_MS

@@ -26,7 +26,7 @@ _TUNING = {
     "fetch.wait.max.ms": 50,
     "fetch.max.bytes": 32 * 1024 * 1024,
     "max.partition.fetch.bytes": 8 * 1024 * 1024,
-    "queued.max.messages.kbytes": 32 * 1024,
+    "queued.max.messages.kbytes": 64 * 1024,
     # Once the queue is full librdkafka pauses for this long, by default a whole second.
     "fetch.queue.backoff.ms": 5,
 }

@@ -141,7 +141,6 @@ def test_settings_come_from_the_environment() -> None:
         ("TIDEMARK_EPOCH", "99999999999999d"),
         ("TIDEMARK_EPOCH", "²s"),
         ("TIDEMARK_SLICE", "0/100000"),
-        ("TIDEMARK_PARTITIONS", "0"),
         ("TIDEMARK_WINDOW_MB", "-1"),
         ("TIDEMARK_HTTP_PORT", "99999"),
         ("TIDEMARK_CLOCK", "-5"),
