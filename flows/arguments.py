@@ -1,16 +1,13 @@
 """What a flow's command line says of workers and of the cluster that the process is part of."""
 
 import os
-import re
 import socket
 from typing import NamedTuple
 
 from flows.sources import PARTS
+from flows.topics.names import is_address
 from schemas.errors import UsageError
 from sql.cli import Parser
-
-_ADDRESS = re.compile(r"([A-Za-z0-9._-]+):([0-9]{1,5})")
-_HIGHEST_PORT = 65_535
 
 
 class Arguments(NamedTuple):
@@ -52,11 +49,11 @@ def parse_arguments(name: str) -> Arguments:
 
 
 def _check_address(address: str) -> None:
-    found = _ADDRESS.fullmatch(address)
-    if not found or not 0 < int(found[2]) <= _HIGHEST_PORT:
+    if not is_address(address):
         raise UsageError(f"-a: {address!r} is no HOST:PORT")
+    host, _, port = address.rpartition(":")
     try:
-        socket.getaddrinfo(found[1], int(found[2]))
+        socket.getaddrinfo(host, int(port))
     except OSError as error:
         raise UsageError(f"-a: {address}: {error.strerror or error}") from None
 

@@ -116,21 +116,6 @@ class Read(NamedTuple):
         return rows if self.row_numbers is None else self.row_numbers[rows]
 
 
-def read_lines(lines: Lines, schema: pl.Schema) -> Read:
-    """Read NDJSON into the columns of `schema`; missing fields are null, others are ignored.
-
-    A number or an object where text is due is taken as its text, as Polars does it; every other mismatch, an overlong
-    line, torn JSON and invalid UTF-8 make a bad line each.
-    """
-    cut = cut_records(lines)
-    if not _has_overlong(lines.buffer):
-        frame = _read(lines.buffer, schema)
-        if frame is not None:
-            return Read(frame, None, cut)
-    read = read_rows(lines, np.arange(len(lines)), schema)
-    return read._replace(bad=cut + read.bad)
-
-
 def cut_records(lines: Lines) -> list[BadLine]:
     """Those that a reader handed over cut, each a bad line."""
     return [_oversized(record) for record in lines.oversized]
@@ -139,17 +124,6 @@ def cut_records(lines: Lines) -> list[BadLine]:
 def _oversized(record: Record) -> BadLine:
     detail = f"{record.oversized} bytes: too long a line, or more lines than a record may have"
     return BadLine(Line(record, 0, record.value), "too_large", detail)
-
-
-def _has_overlong(buffer: bytes) -> bool:
-    """Steps from line end to line end, a limit at a time: some looks per megabyte."""
-    at = -1
-    while len(buffer) - at > LONGEST_LINE_BYTES:
-        end = buffer.rfind(b"\n", at + 1, at + 2 + LONGEST_LINE_BYTES)
-        if end < 0:
-            return True
-        at = end
-    return False
 
 
 def _read(buffer: bytes, schema: pl.Schema) -> pl.DataFrame | None:
@@ -161,7 +135,11 @@ def _read(buffer: bytes, schema: pl.Schema) -> pl.DataFrame | None:
 
 
 def read_rows(lines: Lines, rows: NDArray[np.int64], schema: pl.Schema) -> Read:
-    """Some of the lines, when a bad one is likely to be among them."""
+    """Read some of the lines into the columns of `schema`; missing fields are null, others are ignored.
+
+    A number or an object where text is due is taken as its text, as Polars does it; every other mismatch, an overlong
+    line, torn JSON and invalid UTF-8 make a bad line each.
+    """
     lengths = lines.lengths()
     overlong = rows[lengths[rows] > LONGEST_LINE_BYTES]
     limit = f"at most {LONGEST_LINE_BYTES} are taken"

@@ -110,10 +110,9 @@ def status_events(outbound: pl.DataFrame) -> pl.DataFrame:
 
 def _hashed(frame: pl.DataFrame, key: HashKey) -> pl.DataFrame:
     return frame.with_columns(
-        pl.col("campaign_id").cast(pl.Categorical),
         pl.col("attempt").fill_null(1),
         pl.col("final").fill_null(True) & (pl.col("type") == "rejected"),
-        *(pl.col(name).fill_null("").cast(pl.Categorical) for name in _TEXTS),
+        *(pl.col(name).fill_null("") for name in _TEXTS),
         key.hashes(frame["recipient"]),
         key.hashes(frame["provider_message_id"]),
         pl.lit(key.version, pl.Int64).alias("hash_version"),

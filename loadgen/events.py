@@ -11,22 +11,22 @@ import sys
 import time
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import BinaryIO, NoReturn
+from typing import BinaryIO
 
 import msgspec
 from msgspec import Struct
 
 from flows.topics import open_producer
+from loadgen.command import parser
 from loadgen.expected import Expected
 from loadgen.plan import Plan, default_start_ms
 from loadgen.spoiled import Into
 from loadgen.writing import Run, write
-from schemas.errors import TidemarkError, UsageError
+from schemas.errors import UsageError
 from schemas.settings import PREFIX, Settings
 from schemas.times import wall_clock
 from schemas.topics import MAX_LINES_PER_RECORD
-
-_INTERRUPTED = 130
+from sql.cli import run
 
 
 class Written(Struct, frozen=True, kw_only=True):
@@ -48,28 +48,14 @@ class Written(Struct, frozen=True, kw_only=True):
     events_per_s: float
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise UsageError(message)
-
-
 def main(arguments: list[str] | None = None) -> int:
     """The exit code: 0, or that of the error which is told in one line."""
-    try:
-        _generate(_parser().parse_args(arguments))
-    except TidemarkError as error:
-        print(f"loadgen.events: {error}", file=sys.stderr)
-        return error.exit_code
-    except KeyboardInterrupt:
-        return _INTERRUPTED
-    return 0
+    return run("loadgen.events", lambda: _generate(_parser().parse_args(arguments)))
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(
-        prog="python -m loadgen.events", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    add = parser.add_argument
+    told = parser("loadgen.events", __doc__)
+    add = told.add_argument
     add("--messages", type=int, default=300_000, help="audience of the campaign (default: %(default)s)")
     add("--seed", type=int, default=1, help="another seed, another run (default: %(default)s)")
     add("--start", help="ISO time, UTC (default: 20:00 of the last day of last month)")
@@ -81,7 +67,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--exact-bodies", action="store_true", help="each body holds --statuses-per-body")
     add("--oracle", type=Path, metavar="FILE", help="write the figures that must come of it as JSON")
     add("--json", action="store_true", help="end with one JSON object")
-    return parser
+    return told
 
 
 def _generate(options: argparse.Namespace) -> None:
@@ -100,13 +86,13 @@ def _generate(options: argparse.Namespace) -> None:
     oracle = _open_oracle(options.oracle)
     producer = open_producer(Settings.from_env())
     try:
-        run, started = Run(plan, options.into, producer.partitions), time.monotonic()
-        write(run, producer, options.rate, options.events_per_record, _watch)
-        written = _summary(plan, options.into, run.expected(), time.monotonic() - started)
+        campaign, started = Run(plan, options.into, producer.partitions), time.monotonic()
+        write(campaign, producer, options.rate, options.events_per_record, _watch)
+        written = _summary(plan, options.into, campaign.expected(), time.monotonic() - started)
     finally:
         producer.close()
     with oracle as file:
-        file.write(msgspec.json.encode(run.expected()) + b"\n")
+        file.write(msgspec.json.encode(campaign.expected()) + b"\n")
     _tell(written, as_json=options.json)
 
 

@@ -7,33 +7,31 @@ must be empty. Without them everything stands in a folder that goes with the run
 """
 
 import argparse
-import os
 import random
 import sys
-import tempfile
 import threading
 import time
 from pathlib import Path
-from typing import NoReturn
 
 import msgspec
 from msgspec import Struct
 
 from flows.topics import Producer, open_producer
+from loadgen.command import INEXACT, parser, scratch
 from loadgen.demo.compare import differences
 from loadgen.expected import Expected
 from loadgen.plan import Plan, default_start_ms
 from loadgen.processes import Flow, end, progress, variables, wait_until_read
 from loadgen.writing import Run, append
 from schemas.errors import TidemarkError, UsageError
-from schemas.settings import PREFIX, Settings
+from schemas.settings import Settings
 from schemas.times import wall_clock
+from sql.cli import run
 from sql.migrate import migrate
 from sql.warehouse import Warehouse
 
 FLOWS = ("route", "status")
 EVENTS_PER_MESSAGE = 3.3
-_INEXACT = 1
 _SETTLES_WITHIN_S = 120.0
 _STARTS_WITHIN_S = 4.0
 _LOOK_EVERY_S = 0.1
@@ -96,14 +94,14 @@ class _Writer(threading.Thread):
         finally:
             producer.close()
 
-    def _write(self, run: Run, producer: Producer) -> None:
+    def _write(self, campaign: Run, producer: Producer) -> None:
         events, started = 0, time.monotonic()
-        for chunk in run.chunks(events_per_chunk=max(1, int(self._rate / _TICKS_PER_S))):
+        for chunk in campaign.chunks(events_per_chunk=max(1, int(self._rate / _TICKS_PER_S))):
             append(producer, chunk)
             producer.flush()
             events += chunk.events
             self._hurries.wait(max(0.0, started + events / self._rate - time.monotonic()))
-        self._expected = run.expected()
+        self._expected = campaign.expected()
 
     def hurry(self) -> Expected:
         """Write the rest flat out; what must come of it all. Raises TidemarkError."""
@@ -208,46 +206,30 @@ def _report(
     )
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise UsageError(message)
-
-
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(
-        prog="python -m loadgen.kills", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    add = parser.add_argument
+    told = parser("loadgen.kills", __doc__)
+    add = told.add_argument
     add("--messages", type=int, default=300_000, help="audience of the campaign (default: %(default)s)")
     add("--kills", type=int, default=20, help="how many (default: %(default)s)")
     add("--pause", type=float, default=1.5, help="seconds at work before each, on average (default: %(default)s)")
     add("--seed", type=int, default=1, help="another seed, another campaign and other moments (default: %(default)s)")
     add("--json", action="store_true", help="end with one JSON object")
-    return parser
+    return told
 
 
 def main(arguments: list[str] | None = None) -> int:
     """The exit code: 0, 1 for figures that are off, 2 for wrong arguments."""
-    try:
-        options = _parser().parse_args(arguments)
-        if options.kills < 0 or not 0 < options.pause < 3600:
-            raise UsageError("--kills: from 0 on; --pause: more than 0 seconds, less than an hour")
-        report = _run(options)
-    except TidemarkError as error:
-        print(f"loadgen.kills: {error}", file=sys.stderr)
-        return error.exit_code
-    print(msgspec.json.encode(report).decode() if options.json else _in_words(report))
-    return 0 if report.exact else _INEXACT
+    return run("loadgen.kills", lambda: _command(_parser().parse_args(arguments)))
 
 
-def _run(options: argparse.Namespace) -> Report:
+def _command(options: argparse.Namespace) -> int:
+    if options.kills < 0 or not 0 < options.pause < 3600:
+        raise UsageError("--kills: from 0 on; --pause: more than 0 seconds, less than an hour")
     plan = Plan(seed=options.seed, messages=options.messages, start_ms=default_start_ms(wall_clock()))
-    with tempfile.TemporaryDirectory(prefix="tidemark-") as name:
-        folder = Path(name)
-        own = {"BROKER": f"file://{folder}/topics", "CLICKHOUSE": f"chdb://{folder}/clickhouse", "EPOCH": "1s"}
-        own |= {"RECOVERY": f"{folder}/recovery", "CLOCK": str(plan.end_ms)}
-        settings = Settings.from_env({PREFIX + key: text for key, text in own.items()} | os.environ)
-        return run_kills(settings, plan, options.kills, options.pause, folder)
+    with scratch(plan.end_ms, EPOCH="1s") as (settings, folder):
+        report = run_kills(settings, plan, options.kills, options.pause, folder)
+    print(msgspec.json.encode(report).decode() if options.json else _in_words(report))
+    return 0 if report.exact else INEXACT
 
 
 def _in_words(report: Report) -> str:

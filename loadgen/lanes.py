@@ -6,14 +6,11 @@ process of its own. TIDEMARK_BROKER and TIDEMARK_CLICKHOUSE choose other parts; 
 """
 
 import argparse
-import os
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NoReturn
 
 import msgspec
 import numpy as np
@@ -22,12 +19,14 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from flows.topics import Producer, open_producer
+from loadgen.command import parser, scratch
 from loadgen.processes import Flow, end, variables, wait_until_served
 from schemas.errors import TidemarkError, UsageError
-from schemas.settings import PREFIX, Settings
+from schemas.settings import Settings
 from schemas.statuses import Lane
 from schemas.times import MINUTE_MS, wall_clock
 from schemas.topics import partition_column
+from sql.cli import run
 from sql.migrate import migrate
 from sql.warehouse import Warehouse
 
@@ -77,8 +76,8 @@ def status_lines(status: str, keys: NDArray[np.int64], at_ms: int, partitions: i
     )
     placed = frame.with_columns(place=partition_column(partitions))
     for (place,), part in placed.partition_by("place", as_dict=True, include_key=False).items():
-        for run in part.iter_slices(_LINES_PER_RECORD):
-            yield int(place), run.write_ndjson().encode()
+        for record in part.iter_slices(_LINES_PER_RECORD):
+            yield int(place), record.write_ndjson().encode()
 
 
 def write_statuses(producer: Producer, lane: Lane, first: int, count: int, at_ms: int) -> None:
@@ -212,45 +211,28 @@ def _report(read: int, rate: float, processes: int, appended_at: NDArray[np.floa
     )
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise UsageError(message)
-
-
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(
-        prog="python -m loadgen.lanes", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    add = parser.add_argument
+    told = parser("loadgen.lanes", __doc__)
+    add = told.add_argument
     add("--read", type=int, default=2_000_000, help="Read events that wait (default: %(default)s)")
     add("--rate", type=float, default=2_000, help="Delivered events per second (default: %(default)s)")
     add("--seconds", type=float, default=20, help="how long they come (default: %(default)s)")
     add("--apart", action="store_true", help="Read in a process of its own")
     add("--json", action="store_true", help="end with one JSON object")
-    return parser
+    return told
 
 
 def main(arguments: list[str] | None = None) -> int:
     """The exit code: 0, 1 for what broke, 2 for wrong arguments."""
-    try:
-        options = _parser().parse_args(arguments)
-        if options.read < 1 or not options.rate * options.seconds >= 1:
-            raise UsageError("--read, and --rate times --seconds: from 1 on")
-        report = _run(options)
-    except TidemarkError as error:
-        print(f"loadgen.lanes: {error}", file=sys.stderr)
-        return error.exit_code
+    return run("loadgen.lanes", lambda: _command(_parser().parse_args(arguments)))
+
+
+def _command(options: argparse.Namespace) -> None:
+    if options.read < 1 or not options.rate * options.seconds >= 1:
+        raise UsageError("--read, and --rate times --seconds: from 1 on")
+    with scratch(wall_clock()) as (settings, folder):
+        report = run_lanes(settings, options.read, options.rate, options.seconds, options.apart, folder)
     print(msgspec.json.encode(report).decode() if options.json else _in_words(report))
-    return 0
-
-
-def _run(options: argparse.Namespace) -> Report:
-    with tempfile.TemporaryDirectory(prefix="tidemark-") as name:
-        folder = Path(name)
-        own = {"BROKER": f"file://{folder}/topics", "CLICKHOUSE": f"chdb://{folder}/clickhouse"}
-        own |= {"RECOVERY": f"{folder}/recovery", "CLOCK": str(wall_clock())}
-        settings = Settings.from_env({PREFIX + key: text for key, text in own.items()} | os.environ)
-        return run_lanes(settings, options.read, options.rate, options.seconds, options.apart, folder)
 
 
 def _in_words(report: Report) -> str:

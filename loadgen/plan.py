@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from loadgen.providers import PROVIDERS, Provider
 from schemas.errors import UsageError
-from schemas.times import DAY_MS, EARLIEST_MS, HOUR_MS, MINUTE_MS, SECOND_MS
+from schemas.times import DAY_MS, EARLIEST_MS, HOUR_MS, LATEST_MS, MINUTE_MS, SECOND_MS
 
 WINDOW_MS = 6 * HOUR_MS
 """Length of the dedup window that a campaign is made to fit into."""
@@ -20,7 +20,6 @@ PILOT_LEAD_MS = 8 * HOUR_MS
 _LARGEST_AUDIENCE = 100_000_000
 """Recipients have eight digits of their own."""
 
-_LATEST_MS = 4_102_444_800_000
 _CAMPAIGN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _OTHERS = "night-survey"
 _NOBODYS = "elsewhere"
@@ -96,7 +95,7 @@ class Plan(Struct, frozen=True, kw_only=True):
         """Raises UsageError where the plan cannot be carried out."""
         _require(1 <= self.messages <= _LARGEST_AUDIENCE, f"messages: from 1 to {_LARGEST_AUDIENCE}")
         _require(SECOND_MS <= self.duration_ms < WINDOW_MS, "duration: from a second to less than six hours")
-        _require(EARLIEST_MS + DAY_MS <= self.start_ms < _LATEST_MS, "start: a time from 2015 to 2099")
+        _require(EARLIEST_MS + DAY_MS <= self.start_ms < LATEST_MS, "start: a time from 2015 to 2099")
         _require(self.start_ms % SECOND_MS == 0, "start: a whole second")
         _require(_CAMPAIGN_ID.fullmatch(self.campaign_id) is not None, "campaign: 1 to 64 letters, digits, . _ -")
         _require(self.campaign_id not in (_OTHERS, _NOBODYS), f"campaign: neither {_OTHERS} nor {_NOBODYS}")

@@ -9,11 +9,10 @@ from msgspec import Meta, Struct
 
 from schemas.errors import UsageError
 from schemas.statuses import Lane
-from schemas.times import DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS, Clock, fixed_clock, wall_clock
+from schemas.times import DAY_MS, HOUR_MS, LATEST_MS, MINUTE_MS, SECOND_MS, Clock, fixed_clock, wall_clock
 
 PREFIX = "TIDEMARK_"
 _UNITS_MS = {"ms": 1, "s": SECOND_MS, "m": MINUTE_MS, "h": HOUR_MS, "d": DAY_MS}
-_LATEST_MS = 4_102_444_800_000
 _MOST_SLICES = 10_000
 _LONGEST_NUMBER = 15
 DedupMode = Literal["drop", "observe", "off"]
@@ -59,7 +58,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     http_port: Annotated[int, _about("port of the page", 0, 65_535)] = 8000
     fsync: Annotated[bool, _about("`1`: file topics and window logs survive power loss, not only kill -9")] = False
     clock: Annotated[
-        int, _about("fixed time for seeded campaigns, ms since the epoch; 0: the wall clock", 0, _LATEST_MS)
+        int, _about("fixed time for seeded campaigns, ms since the epoch; 0: the wall clock", 0, LATEST_MS)
     ] = 0
     kafka: Annotated[dict[str, str], _about("`TIDEMARK_KAFKA_<OPTION>`: a librdkafka option, `_` for `.`")] = {}
 

@@ -38,8 +38,6 @@ class Status(StrEnum):
 
 _LANES = {Status.DELIVERED: Lane.DELIVERED, Status.READ: Lane.READ, Status.CLICKED: Lane.READ}
 
-LANE_OF_STATUS = {status.value: status.lane.value for status in Status}
-
 # Place in this tuple + 1 is the status's number in tables and in the window's ids: append only.
 STATUS_NUMBERS = {status.value: number for number, status in enumerate(Status, start=1)}
 

@@ -16,6 +16,8 @@ DAY_MS = 24 * HOUR_MS
 # take its whole batch along, so it is refused alone, before.
 EARLIEST_MS = int(datetime(2015, 1, 1, tzinfo=UTC).timestamp() * 1000)
 FUTURE_TOLERANCE_MS = DAY_MS
+LATEST_MS = int(datetime(2100, 1, 1, tzinfo=UTC).timestamp() * 1000)
+"""Beyond it no clock is set."""
 
 
 def wall_clock() -> int:

@@ -15,16 +15,15 @@ class Parser(argparse.ArgumentParser):
         raise UsageError(message)
 
 
-def run(name: str, command: Callable[[], None]) -> int:
-    """The exit code of `command`: 0, what its error says, or that of an interrupt."""
+def run(name: str, command: Callable[[], int | None]) -> int:
+    """The exit code of `command`: what it returns (None: 0), what its error says, or that of an interrupt."""
     try:
-        command()
+        return command() or 0
     except TidemarkError as error:
         print(f"{name}: {error}", file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
         return INTERRUPTED
-    return 0
 
 
 def progress(line: str) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from schemas.errors import UsageError
 
-_KAFKA = re.compile(r"[A-Za-z0-9._-]+:\d{1,5}(,[A-Za-z0-9._-]+:\d{1,5})*")
+_ADDRESS = re.compile(r"[A-Za-z0-9._-]+:([0-9]{1,5})")
 _HIGHEST_PORT = 65_535
 # Kafka's own rule; it also keeps a name from leaving its folder.
 _NAME = re.compile(r"(?!\.\.?$)[A-Za-z0-9._-]{1,249}")
@@ -16,13 +16,15 @@ def parse_broker(dsn: str) -> Path | str:
     kind, _, rest = dsn.partition("://")
     if kind == "file" and rest and "\0" not in rest:
         return Path(rest)
-    if kind == "kafka" and _KAFKA.fullmatch(rest) and all(_port(host) <= _HIGHEST_PORT for host in rest.split(",")):
+    if kind == "kafka" and all(map(is_address, rest.split(","))):
         return rest
     raise UsageError(f"TIDEMARK_BROKER={dsn}: expected file://FOLDER or kafka://HOST:PORT[,HOST:PORT]")
 
 
-def _port(host: str) -> int:
-    return int(host.rpartition(":")[2])
+def is_address(text: str) -> bool:
+    """Whether it is `HOST:PORT`."""
+    found = _ADDRESS.fullmatch(text)
+    return found is not None and 0 < int(found[1]) <= _HIGHEST_PORT
 
 
 def check_name(kind: str, name: str) -> None:

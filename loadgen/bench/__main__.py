@@ -5,21 +5,18 @@ tables each round. TIDEMARK_BROKER=kafka://… puts the topics there: they must 
 """
 
 import argparse
-import os
 import statistics
 import sys
-import tempfile
-from pathlib import Path
-from typing import NoReturn
 
 import msgspec
 from msgspec import Struct
 
 from loadgen.bench.lane_events import STATUSES
 from loadgen.bench.tidemark import Measured, measure
-from schemas.errors import TidemarkError, UsageError
-from schemas.settings import PREFIX, Settings
+from loadgen.command import INEXACT, parser, scratch
+from schemas.errors import UsageError
 from schemas.times import wall_clock
+from sql.cli import run
 
 
 class Report(Struct, kw_only=True):
@@ -34,43 +31,31 @@ class Report(Struct, kw_only=True):
     rates: list[float]
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise UsageError(message)
-
-
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(
-        prog="python -m loadgen.bench", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    add = parser.add_argument
+    told = parser("loadgen.bench", __doc__)
+    add = told.add_argument
     add("--messages", type=int, default=2_000_000, help="three events each (default: %(default)s)")
     add("--rounds", type=int, default=3, help="default: %(default)s")
     add("--events-per-record", type=int, default=100, help="default: %(default)s")
     add("--json", action="store_true", help="end with one JSON object")
-    return parser
+    return told
 
 
 def main(arguments: list[str] | None = None) -> int:
     """The exit code: 0, 1 for figures that are off, 2 for wrong arguments."""
-    try:
-        options = _parser().parse_args(arguments)
-        if min(options.messages, options.rounds, options.events_per_record) < 1:
-            raise UsageError("--messages, --rounds and --events-per-record: from 1 on")
-        rounds = [_round(options) for _ in range(options.rounds)]
-    except TidemarkError as error:
-        print(f"loadgen.bench: {error}", file=sys.stderr)
-        return error.exit_code
-    report = _report(rounds)
+    return run("loadgen.bench", lambda: _measure(_parser().parse_args(arguments)))
+
+
+def _measure(options: argparse.Namespace) -> int:
+    if min(options.messages, options.rounds, options.events_per_record) < 1:
+        raise UsageError("--messages, --rounds and --events-per-record: from 1 on")
+    report = _report([_round(options) for _ in range(options.rounds)])
     print(msgspec.json.encode(report).decode() if options.json else _in_words(report))
-    return 0 if report.exact else 1
+    return 0 if report.exact else INEXACT
 
 
 def _round(options: argparse.Namespace) -> Measured:
-    with tempfile.TemporaryDirectory(prefix="tidemark-") as folder:
-        own = {"BROKER": f"file://{folder}/topics", "CLICKHOUSE": f"chdb://{folder}/clickhouse"}
-        own |= {"RECOVERY": f"{Path(folder)}/recovery", "CLOCK": str(wall_clock())}
-        settings = Settings.from_env({PREFIX + key: text for key, text in own.items()} | os.environ)
+    with scratch(wall_clock()) as (settings, _):
         if options.rounds > 1 and not settings.broker.startswith("file://"):
             raise UsageError("--rounds 1 with a broker: its topics hold what the round before wrote")
         return measure(settings, options.messages, options.events_per_record)

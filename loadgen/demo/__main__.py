@@ -12,15 +12,15 @@ import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import NoReturn
 
 import msgspec
 
 from api.server import serve_until
+from loadgen.command import INEXACT, parser
 from loadgen.demo.live import play
 from loadgen.demo.once import Report, run_once
 from loadgen.plan import Plan, default_start_ms, live_plan
-from schemas.errors import TidemarkError, UsageError
+from schemas.errors import TidemarkError
 from schemas.settings import PREFIX, Settings
 from schemas.times import SECOND_MS, wall_clock
 from sql.embedded import read_address
@@ -31,12 +31,6 @@ _LOCAL = {
     "CLICKHOUSE": f"chdb://{FOLDER}/clickhouse",
     "RECOVERY": f"{FOLDER}/recovery",
 }
-_INEXACT = 1
-
-
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise UsageError(message)
 
 
 def main() -> int:
@@ -54,15 +48,13 @@ def main() -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(
-        prog="python -m loadgen.demo", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    add = parser.add_argument
+    told = parser("loadgen.demo", __doc__)
+    add = told.add_argument
     add("--once", action="store_true", help="flat out, without a page")
     add("--messages", type=int, default=200_000, help="audience of the campaign (default: %(default)s)")
     add("--seed", type=int, default=1, help="another seed, another campaign (default: %(default)s)")
     add("--json", action="store_true", help="with --once: end with one JSON object")
-    return parser
+    return told
 
 
 def _once(options: argparse.Namespace) -> int:
@@ -71,7 +63,7 @@ def _once(options: argparse.Namespace) -> int:
     settings = msgspec.structs.replace(Settings.from_env(), clock=plan.end_ms)
     report = run_once(settings, plan)
     print(msgspec.json.encode(report).decode() if options.json else _in_words(report))
-    return 0 if report.exact else _INEXACT
+    return 0 if report.exact else INEXACT
 
 
 def _in_words(report: Report) -> str:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from schemas.statuses import LANE_OF_STATUS, Lane
+from schemas.statuses import Lane, Status
 from schemas.times import HOUR_MS, MINUTE_MS
 from sql.warehouse import Warehouse
 from tests.flows.conftest import empty
@@ -69,7 +69,7 @@ def repeats(random: Random, one: Fields) -> Iterator[Fields]:
 
 def arrive(middle: Middle, random: Random, events: list[Fields], records: list[Fields]) -> None:
     """By lane, in records and polls of any size, landed and swept now and then."""
-    streams = {lane: [line(one) for one in events if LANE_OF_STATUS[one["status"]] == lane] for lane in Lane}
+    streams = {lane: [line(one) for one in events if Status(one["status"]).lane == lane] for lane in Lane}
     cuts = {lane: cut_records(lines, [random.randint(1, 40) for _ in range(5)]) for lane, lines in streams.items()}
     told = cut_records([line(one) for one in records], [random.randint(1, 40) for _ in range(5)])
     while told or any(cuts.values()):

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flows.lines import Lines, read_lines
+from flows.lines import Lines, read_rows
 from flows.plain_lines import PlainReader, fingerprint, fingerprints, interned
 from flows.topics import Record
 
@@ -134,7 +134,7 @@ def test_what_is_plain_is_read_as_the_general_reader_reads_it(
     assert len(plain) == len(kept)
     for is_plain, row, text in zip(plain, rows, kept, strict=True):
         if is_plain:
-            general = read_lines(Lines([Record(0, 0, 0, text)]), SCHEMA)
+            general = read_rows(Lines([Record(0, 0, 0, text)]), np.arange(1), SCHEMA)
             assert general.bad == []
             assert general.frame.rows(named=True) == [row]
 

@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from sql.serve import Ready
+from tests.parts import lacking
 
 _numbers = count()
 
@@ -201,8 +202,9 @@ def test_a_statement_that_never_ends_is_refused(http: httpx.Client) -> None:
     assert (refused.status_code, refused.headers["X-ClickHouse-Exception-Code"]) == (413, "229")
 
 
-@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed: apt-get install curl")
 def test_curl_itself(clickhouse_server: Ready) -> None:
+    if shutil.which("curl") is None:
+        lacking("curl", "apt-get install curl")
     command = ["curl", "-sS", "--fail-with-body", "-u", f"default:{clickhouse_server.password}", clickhouse_server.url]
     asked = subprocess.run([*command, "-d", "SELECT 'it works'"], capture_output=True, text=True, check=True)
     assert asked.stdout == "it works\n"
