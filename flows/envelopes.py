@@ -1,6 +1,7 @@
 """Envelopes of topic `webhook` to status events.
 
-records ─▶ lines ─▶ requests ─▶ a BodyReader for each provider ─▶ one frame
+                             ┌▶ plain bodies ─▶ PlainEvents
+records ─▶ lines ─▶ requests ┴▶ a BodyReader for each provider ─▶ one frame
                        │                        │
                        └──── dead letters ◀─────┘
 
@@ -17,6 +18,7 @@ import polars as pl
 
 from flows.dead_letters import dead_letter
 from flows.providers import NO_EVENTS, PROVIDERS, BodyReader, Provider, Reason, Request
+from flows.providers.plain_events import PlainEvents, read_plain
 from flows.topics import Record
 from schemas.errors import BadRecord
 from schemas.events import DeadLetter
@@ -27,8 +29,12 @@ _decoder = msgspec.json.Decoder(Request)
 
 
 class Parsed(NamedTuple):
-    """`events` has exactly `schemas.columns.STATUS_COLUMNS`; the dead letters come in the order of their lines."""
+    """Events are in `plain` or in `events`, which has exactly `schemas.columns.STATUS_COLUMNS`.
 
+    The dead letters come in the order of their lines.
+    """
+
+    plain: list[PlainEvents]
     events: pl.DataFrame
     dead_letters: list[DeadLetter]
 
@@ -44,7 +50,13 @@ class _Requests(NamedTuple):
     """Requests, and beside each the number of its line: the lines of all records counted from 0."""
 
     requests: list[Request]
-    lines: Sequence[int]
+    lines: list[int]
+
+
+class _ProviderParsed(NamedTuple):
+    plain: list[PlainEvents]
+    events: pl.DataFrame
+    failures: dict[int, _Failure]
 
 
 class _Decoded(NamedTuple):
@@ -56,26 +68,38 @@ class _Decoded(NamedTuple):
 def parse_envelopes(records: Sequence[Record], topic: str, failed_at: int) -> Parsed:
     """The status events of the envelopes in `records`, read from `topic`; what fails is dated `failed_at` (UTC ms).
 
-    Events of one provider keep the order of their lines. Blank lines hold nothing and are no failure.
+    Blank lines hold nothing and are no failure.
     """
     failures: dict[int, _Failure] = {}
-    readers: dict[str, BodyReader] = {}
-    lines_read: dict[str, list[int]] = {}
+    found: dict[str, _Requests] = {}
     line = 0
     for chunk in _chunks(records):
         lines, decoded, undecoded = _decode(chunk, line)
         line = lines.stop
         failures |= undecoded
         for name, (requests, of_requests) in _by_provider(decoded).items():
-            readers.setdefault(name, BodyReader(_provider(name))).read(requests)
-            lines_read.setdefault(name, []).extend(of_requests)
-    frames = [NO_EVENTS]
-    for name, reader in readers.items():
-        frame, refused = reader.events()
-        frames.append(frame)
-        for body, (bad, received_at, receipt_id) in refused.items():
-            failures[lines_read[name][body]] = _Failure(bad, name, received_at, receipt_id)
-    return Parsed(pl.concat(frames), list(_letters(records, failures, topic, failed_at)))
+            of_provider = found.setdefault(name, _Requests([], []))
+            of_provider.requests.extend(requests)
+            of_provider.lines.extend(of_requests)
+    plain, frames = [], [NO_EVENTS]
+    for name, of_provider in found.items():
+        parsed = _parse(_provider(name), of_provider)
+        plain += parsed.plain
+        frames.append(parsed.events)
+        failures |= parsed.failures
+    return Parsed(plain, pl.concat(frames), list(_letters(records, failures, topic, failed_at)))
+
+
+def _parse(provider: Provider, found: _Requests) -> _ProviderParsed:
+    plain, left = read_plain(provider, found.requests)
+    reader = BodyReader(provider)
+    reader.read([found.requests[place] for place in left])
+    frame, refused = reader.events()
+    failures = {
+        found.lines[left[body]]: _Failure(bad, provider.name, received_at, receipt_id)
+        for body, (bad, received_at, receipt_id) in refused.items()
+    }
+    return _ProviderParsed(plain, frame, failures)
 
 
 def _chunks(records: Sequence[Record]) -> Iterator[bytes]:
@@ -105,7 +129,7 @@ def _decode(chunk: bytes, first: int) -> _Decoded:
         with suppress(msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             requests = _decoder.decode_lines(chunk)
             if len(requests) == len(lines):
-                return _Decoded(lines, _Requests(requests, lines), {})
+                return _Decoded(lines, _Requests(requests, list(lines)), {})
     return _decode_apart(chunk, lines)
 
 
@@ -142,20 +166,23 @@ def _refuse(request: Request) -> list[Any]:
 def _letters(
     records: Sequence[Record], failures: Mapping[int, _Failure], topic: str, failed_at: int
 ) -> Iterator[DeadLetter]:
-    if not failures and not any(record.oversized for record in records):
-        return
-    for number, (record, line, payload) in enumerate(_lines(records)):
-        failure = _Failure(BadRecord(Reason.TOO_LARGE)) if record.oversized else failures.get(number)
+    first = 0
+    for record in records:
+        # A cut record is one line; of others, the last one's end is none between lines.
+        end = first + (1 if record.oversized else record.value.count(b"\n", 0, -1) + 1)
+        if record.oversized or not failures.keys().isdisjoint(range(first, end)):
+            yield from _record_letters(record, failures, first, topic, failed_at)
+        first = end
+
+
+def _record_letters(
+    record: Record, failures: Mapping[int, _Failure], first: int, topic: str, failed_at: int
+) -> Iterator[DeadLetter]:
+    lines = [record.value] if record.oversized else record.value.removesuffix(b"\n").split(b"\n")
+    for line, payload in enumerate(lines):
+        failure = _Failure(BadRecord(Reason.TOO_LARGE)) if record.oversized else failures.get(first + line)
         if failure:
             bad, provider, received_at, receipt_id = failure
             yield dead_letter(
                 bad.reason, bad.detail, topic, record, line, payload, failed_at, provider, received_at, receipt_id
             )
-
-
-def _lines(records: Sequence[Record]) -> Iterator[tuple[Record, int, bytes]]:
-    """Every line with its record and its number there; a cut record is one line."""
-    for record in records:
-        lines = [record.value] if record.oversized else record.value.removesuffix(b"\n").split(b"\n")
-        for number, line in enumerate(lines):
-            yield record, number, line

@@ -6,7 +6,7 @@ marked, for the general reader to judge: what is plain is read by both alike.
 """
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import polars as pl
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from flows.plain_scan import FIELDS_AT_MOST, count_lines, scan
 from flows.text_table import gather_texts, hash_texts, intern_texts
+from flows.words import address
 
 Bytes = NDArray[np.uint8]
 Flags = NDArray[np.bool_]
@@ -54,16 +55,11 @@ class PlainReader:
         plain, begins = np.zeros(rows, np.bool_), np.empty(rows, np.int64)
         numbers, absent = np.zeros((integers, rows), np.int64), np.ones((integers, rows), np.bool_)
         starts, lengths = np.zeros((self._texts, rows), np.int32), np.full((self._texts, rows), -1, np.int32)
-        fields = _address(self._names), _address(self._name_ends), len(self._name_ends), self._texts
-        text = _address(buffer)
+        fields = address(self._names), address(self._name_ends), len(self._name_ends), self._texts
+        text = address(buffer)
         filled = scan(text, text + np.uint64(len(buffer)), *fields, plain, begins, numbers, absent, starts, lengths)
         kept = slice(0, filled)
         return Plain(plain[kept], begins[kept], numbers[:, kept], absent[:, kept], starts[:, kept], lengths[:, kept])
-
-
-def _address(array: NDArray[Any]) -> np.uint64:
-    """Where an array that is kept alive by the caller has its first byte."""
-    return np.uint64(array.ctypes.data)
 
 
 def interned(buffer: Bytes, starts: Offsets, lengths: Offsets) -> tuple[NDArray[np.uint32], list[str]]:

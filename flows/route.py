@@ -17,8 +17,9 @@ from bytewax.dataflow import Dataflow
 
 from flows.companions import StatsKeeper
 from flows.dead_letters import encode_dead_letter
-from flows.envelopes import parse_envelopes
+from flows.envelopes import Parsed, parse_envelopes
 from flows.gate import Pace
+from flows.plain_writer import Lines, plain_lines_by_topic
 from flows.running import companied, run_flow
 from flows.sinks import TopicSink
 from flows.sources import Ends, Feed, Poll, TopicSource
@@ -34,9 +35,6 @@ POLL_BYTES = 16 << 20
 
 _LANES = list(Lane)
 _LANE_NUMBERS = {status.value: _LANES.index(status.lane) for status in Status}
-
-Lines = tuple[str, int, bytes]
-"""Topic, partition, whole lines."""
 
 
 class Routed(NamedTuple):
@@ -58,12 +56,18 @@ class Router:
         parsed = parse_envelopes(poll.records, poll.topic, self._clock())
         for letter in parsed.dead_letters:
             self._stats.add_dead_letters(letter.reason)
-        self._stats.add(events=len(parsed.events) + len(parsed.dead_letters), rows=len(parsed.events))
+        rows = len(parsed.events) + sum(len(events.statuses) for events in parsed.plain)
+        self._stats.add(events=rows + len(parsed.dead_letters), rows=rows)
         dead = [(letter.partition, encode_dead_letter(letter)) for letter in parsed.dead_letters]
         return Routed(
-            lines=[("0", lines) for lines in lines_by_topic(parsed.events, self._partitions)],
+            lines=[("0", lines) for lines in self._lines(parsed)],
             dead=[("0", (DLQ_WEBHOOK, partition, line)) for partition, line in dead],
         )
+
+    def _lines(self, parsed: Parsed) -> Iterator[Lines]:
+        for events in parsed.plain:
+            yield from plain_lines_by_topic(events, self._partitions)
+        yield from lines_by_topic(parsed.events, self._partitions)
 
 
 def lines_by_topic(events: pl.DataFrame, partitions: int) -> Iterator[Lines]:

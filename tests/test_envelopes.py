@@ -17,6 +17,7 @@ from flows.providers import PROVIDERS, Reason
 from flows.topics import Record
 from schemas.columns import STATUS_COLUMNS
 from schemas.events import PAYLOAD_LIMIT_BYTES, DeadLetter, StatusEvent
+from tests.providers.plain import all_events
 
 RECEIVED_AT = 1_793_500_000_000
 SAMPLES = sorted((Path(__file__).parent / "providers" / "samples").glob("*/[!e]*.json"))
@@ -36,11 +37,14 @@ def meta(*ids: str) -> str:
 
 
 def parse(*values: bytes) -> Parsed:
-    """Each value as a record of partition 3, at offsets 100, 101, …"""
+    """Each value as a record of partition 3, at offsets 100, 101, …; plain events are among the others."""
     records = [Record(3, 100 + place, 0, value) for place, value in enumerate(values)]
-    parsed = parse_envelopes(records, "webhook", failed_at=RECEIVED_AT + 1)
+    return together(parse_envelopes(records, "webhook", failed_at=RECEIVED_AT + 1))
+
+
+def together(parsed: Parsed) -> Parsed:
     assert parsed.events.schema == STATUS_COLUMNS
-    return parsed
+    return parsed._replace(plain=[], events=all_events(parsed))
 
 
 def ids(parsed: Parsed) -> list[str]:
@@ -144,7 +148,7 @@ def test_record_that_was_cut_is_one_dead_letter() -> None:
     """A line beyond what a reader takes: its beginning is kept, its true size told."""
     good = envelope(meta("m1"))
     cut = Record(0, 7, 0, b"{\n{" + b"x" * 100, oversized=99_000_000)
-    parsed = parse_envelopes([Record(0, 6, 0, good), cut, Record(0, 8, 0, b"{\n" + good)], "webhook", 1)
+    parsed = together(parse_envelopes([Record(0, 6, 0, good), cut, Record(0, 8, 0, b"{\n" + good)], "webhook", 1))
     assert ids(parsed) == ["m1", "m1"]
     assert origins(parsed) == [(Reason.TOO_LARGE, 7, 0), (Reason.BAD_ENVELOPE, 8, 0)]
     assert parsed.dead_letters[0].payload_bytes == 99_000_000

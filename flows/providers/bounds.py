@@ -12,7 +12,9 @@ _INT64_MAX = 2**63 - 1
 def beyond_contract(name: str) -> pl.Expr:
     """True where column `name` holds what the contract does not allow; false for null."""
     kind = _TYPES[name]
-    checks = _int_checks(pl.col(name), kind) if isinstance(kind, IntType) else _str_checks(pl.col(name), kind)
+    checks = (
+        _int_checks(pl.col(name), kind, largest(name)) if isinstance(kind, IntType) else _str_checks(pl.col(name), kind)
+    )
     return pl.any_horizontal(pl.lit(value=False), *checks).fill_null(value=False).alias(name)
 
 
@@ -24,9 +26,23 @@ def pattern_of(name: str) -> str:
     return kind.pattern.removeprefix("^").removesuffix("$")
 
 
-def _int_checks(value: pl.Expr, kind: IntType) -> list[pl.Expr]:
+def largest(name: str) -> int:
+    """The highest value of a number, the most characters of a text."""
+    kind = _TYPES[name]
+    if isinstance(kind, IntType):
+        return min(bound for bound in (kind.le, kind.lt and kind.lt - 1, _INT64_MAX) if bound is not None)
+    most = kind.max_length if isinstance(kind, StrType) else None
+    return _INT64_MAX if most is None else most
+
+
+def smallest(name: str) -> int:
+    """The lowest value of a number from 0 on; 0 for a text."""
+    kind = _TYPES[name]
+    return kind.ge or 0 if isinstance(kind, IntType) else 0
+
+
+def _int_checks(value: pl.Expr, kind: IntType, highest: int) -> list[pl.Expr]:
     """Int64 holds no more than its maximum, so a bound beyond it needs no check."""
-    highest = min(bound for bound in (kind.le, kind.lt and kind.lt - 1, _INT64_MAX) if bound is not None)
     checks = [] if kind.ge is None else [value < kind.ge]
     return checks if highest == _INT64_MAX else [*checks, value > highest]
 

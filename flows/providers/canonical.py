@@ -11,7 +11,8 @@ import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
 from flows.providers.bodies import Reason, body_text, decode_json
-from flows.providers.provider import Columns, Provider, Request
+from flows.providers.json_rows import NOT_NULL, NUMBER, STRANGE, TEXT, JsonRows
+from flows.providers.provider import Columns, Provider, Request, Shortcut
 from schemas.errors import BadRecord
 from schemas.events import Attempt, CampaignId, MessageKey, Milliseconds, Reference, Token
 from schemas.statuses import Status
@@ -75,4 +76,36 @@ def columns(events: Sequence[Event]) -> Columns:
     return named
 
 
-CANONICAL = Provider(name=NAME, statuses={status.value: status for status in Status}, parse=parse, columns=columns)
+_FIELDS = {
+    "status": TEXT + NOT_NULL,
+    "campaign_id": TEXT,
+    "message_key": NUMBER,
+    "attempt": NUMBER + NOT_NULL,
+    "raw_status": TEXT,
+    "event_time": NUMBER,
+    "sent_at": NUMBER,
+    "channel": TEXT,
+    "provider": TEXT + NOT_NULL,
+    "sender": TEXT,
+    "template": TEXT,
+    "country": TEXT,
+    "provider_message_id": TEXT,
+    "provider_event_id": TEXT,
+    "recipient": TEXT,
+    "error_code": TEXT,
+}
+_SHORTCUTS = [
+    Shortcut(
+        rows=JsonRows(path, _FIELDS | {"events": STRANGE}, required=1),
+        fields={name: name for name in _FIELDS} | {"raw_status": ("raw_status", "status")},
+    )
+    for path in ("", "events[]")
+]
+
+CANONICAL = Provider(
+    name=NAME,
+    statuses={status.value: status for status in Status},
+    parse=parse,
+    columns=columns,
+    shortcuts=_SHORTCUTS,
+)

@@ -11,7 +11,8 @@ import msgspec
 from msgspec import Meta, Raw, Struct
 
 from flows.providers.bodies import body_text, decode_json
-from flows.providers.provider import Columns, Provider, Request, column
+from flows.providers.json_rows import COUNT, FIRST_OF_LIST, NOT_NULL, STRANGE, TEXT, JsonRows
+from flows.providers.provider import ECHO, Columns, Provider, Request, Shortcut, column
 from schemas.statuses import Status
 
 _FIELD = "messages"
@@ -100,11 +101,7 @@ def columns(statuses: Sequence[_Status]) -> Columns:
         "raw_status": [status.status for status in statuses],
         "event_time": column("event_time", [status.timestamp for status in statuses]) * 1000,
         "provider_message_id": [status.id for status in statuses],
-        "recipient": [
-            # A person who hides the number has only a user id.
-            _in_group(status) if status.recipient_type else status.recipient_id or status.recipient_user_id
-            for status in statuses
-        ],
+        "recipient": [_in_group(status) if status.recipient_type else _person(status) for status in statuses],
         "error_code": [_error_code(status.errors[0]) if status.errors else None for status in statuses],
         "echo": [status.biz_opaque_callback_data for status in statuses],
     }
@@ -114,12 +111,48 @@ def _in_group(status: _Status) -> str | None:
     """The member of the group that acted: there `recipient_id` is the group."""
     if status.recipient_type == "group":
         return status.recipient_participant_id or status.recipient_participant_user_id
-    return status.recipient_id or status.recipient_user_id
+    return _person(status)
+
+
+def _person(status: _Status) -> str | None:
+    """Who hides the number has only a user id."""
+    return status.recipient_user_id if status.recipient_id is None else status.recipient_id
 
 
 def _error_code(error: _Error) -> str | None:
     return None if error.code is None else str(error.code)
 
+
+_SHORTCUT = Shortcut(
+    rows=JsonRows(
+        "entry[].changes[].value.statuses[]",
+        {
+            "id": TEXT + NOT_NULL,
+            "status": TEXT + NOT_NULL,
+            "timestamp": COUNT,
+            "recipient_id": TEXT,
+            "biz_opaque_callback_data": TEXT,
+            "errors": FIRST_OF_LIST,
+            "recipient_user_id": TEXT,
+            "type": STRANGE,
+            "recipient_type": STRANGE,
+            "recipient_participant_id": STRANGE,
+            "recipient_participant_user_id": STRANGE,
+        },
+        required=2,
+        guard=(2, "field", _FIELD),
+        inner="code",
+    ),
+    fields={
+        "raw_status": "status",
+        "event_time": "timestamp",
+        "provider_message_id": "id",
+        "recipient": ("recipient_id", "recipient_user_id"),
+        "error_code": "errors",
+        ECHO: "biz_opaque_callback_data",
+    },
+    ms_per_time=1000,
+)
 
 META_WHATSAPP = Provider(
     name="meta_whatsapp",
@@ -132,4 +165,5 @@ META_WHATSAPP = Provider(
     },
     parse=parse,
     columns=columns,
+    shortcuts=[_SHORTCUT],
 )

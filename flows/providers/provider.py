@@ -6,6 +6,7 @@ from typing import Any
 import polars as pl
 from msgspec import Struct
 
+from flows.providers.json_rows import JsonRows
 from schemas.columns import STATUS_COLUMNS
 from schemas.events import Milliseconds, Reference, Token
 from schemas.statuses import Status
@@ -46,6 +47,18 @@ def reported_columns(reports: Sequence[Reported]) -> Columns:
     return {name: [getattr(report, name) for report in reports] for name in Reported.__struct_fields__}
 
 
+class Shortcut(Struct, frozen=True, eq=False, kw_only=True):
+    """How to read plain JSON bodies without `parse`: where each field of the contract, and `ECHO`, comes from.
+
+    Of two fields the first that is not null holds. `event_time`, `raw_status` and `provider_message_id` are always
+    there, our ids unless there is an `ECHO`.
+    """
+
+    rows: JsonRows
+    fields: Mapping[str, str | tuple[str, str]]
+    ms_per_time: int = 1
+
+
 class Provider(Struct, frozen=True, eq=False, kw_only=True):
     """One provider: pure functions and a table.
 
@@ -56,6 +69,8 @@ class Provider(Struct, frozen=True, eq=False, kw_only=True):
     `columns` turns the reports of many bodies into columns at once, `raw_status` always among them; bounds are
     checked after it, for all providers alike.
 
+    `shortcuts` are tried in their order; what all of them leave is parsed.
+
     `statuses` says what `status` is here, or `raw_status` where `columns` gives no `status`; any other is `unknown`.
     """
 
@@ -63,6 +78,7 @@ class Provider(Struct, frozen=True, eq=False, kw_only=True):
     statuses: Mapping[str, Status]
     parse: Callable[[Request], list[Any]]
     columns: Callable[[list[Any]], Columns] = reported_columns
+    shortcuts: Sequence[Shortcut] = ()
 
 
 def column(name: str, values: Sequence[Any] | pl.Series) -> pl.Series:
