@@ -47,61 +47,67 @@ class Lines:
     def __init__(self, records: Sequence[Record]) -> None:
         self.oversized = [record for record in records if record.oversized]
         self.records = [record for record in records if not record.oversized] if self.oversized else records
+        self._told: _Bounds | None = None
 
     @cached_property
     def buffer(self) -> bytes:
         return b"\n".join([record.value for record in self.records])
 
+    def tell(self, starts: NDArray[np.int64], ends: NDArray[np.int64]) -> None:
+        """Where they stand, for who has found it out already."""
+        self._told = _Bounds(starts, ends)
+
     def __len__(self) -> int:
         return len(self._bounds.starts)
 
     def texts(self, rows: Sequence[int]) -> list[bytes]:
-        starts, ends = self._bounds.starts, self._bounds.ends
+        starts, ends = self._bounds
         return [self.buffer[starts[row] : ends[row]] for row in rows]
 
     def line(self, row: int) -> Line:
-        record, number = self._origins(np.array([row]))
-        return Line(self.records[int(record[0])], int(number[0]), self.texts([row])[0])
+        start = int(self._bounds.starts[row])
+        record = int(np.searchsorted(self._begins, start, "right")) - 1
+        number = self.buffer.count(b"\n", int(self._begins[record]), start)
+        return Line(self.records[record], number, self.texts([row])[0])
 
     def places(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
         """The places (`flows.topics`) of some lines."""
-        record, number = self._origins(rows)
-        return np.array([record.place for record in self.records], np.int64)[record] + number
+        starts = self._bounds.starts[rows]
+        record = np.searchsorted(self._begins, starts, "right") - 1
+        newlines = np.flatnonzero(np.frombuffer(self.buffer, np.uint8) == _NEWLINE)
+        numbers = np.searchsorted(newlines, starts) - np.searchsorted(newlines, self._begins[record])
+        return np.array([record.place for record in self.records], np.int64)[record] + numbers
 
     def lengths(self) -> NDArray[np.int64]:
         return self._bounds.ends - self._bounds.starts
 
-    def _origins(self, rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """For each line the number of its record here, and its own number in that record, blank ones counted."""
-        begins, first_lines = self._beginnings
-        record = np.searchsorted(begins, self._bounds.starts[rows], "right") - 1
-        return record, self._bounds.numbers[rows] - first_lines[record]
-
     @cached_property
-    def _beginnings(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Of each record, where it starts and the number of its first line, blank ones counted."""
+    def _begins(self) -> NDArray[np.int64]:
+        """Where each record starts."""
         sizes = np.array([len(record.value) + 1 for record in self.records])
-        begins = np.cumsum(sizes) - sizes
-        return begins, np.searchsorted(self._bounds.every_start, begins)
+        begins: NDArray[np.int64] = np.cumsum(sizes) - sizes
+        return begins
+
+    @property
+    def _bounds(self) -> "_Bounds":
+        return self._told or self._found
 
     @cached_property
-    def _bounds(self) -> "_Bounds":
+    def _found(self) -> "_Bounds":
         characters = np.frombuffer(self.buffer + b"\n", np.uint8)
         ends = np.flatnonzero(characters == _NEWLINE)
         starts = np.append(0, ends[:-1] + 1)
         filled = starts < ends
         for number in np.flatnonzero(filled & np.isin(characters[starts], _SPACES)):
             filled[number] = bool(self.buffer[starts[number] : ends[number]].strip(_SPACE))
-        return _Bounds(starts, starts[filled], ends[filled], np.flatnonzero(filled))
+        return _Bounds(starts[filled], ends[filled])
 
 
 class _Bounds(NamedTuple):
-    """Of the lines in a buffer: where every one starts; and of those not blank, start, end and number."""
+    """Where the lines that are not blank start and end."""
 
-    every_start: NDArray[np.int64]
     starts: NDArray[np.int64]
     ends: NDArray[np.int64]
-    numbers: NDArray[np.int64]
 
 
 class Read(NamedTuple):

@@ -80,8 +80,8 @@ class LineReader:
     def read(self, lines: Lines) -> Read:
         buffer = np.frombuffer(lines.buffer, np.uint8)
         plain = self._plain.read(buffer)
-        lengths = np.diff(plain.begins, append=len(buffer) + 1)
-        good = plain.plain & (lengths <= LONGEST_LINE_BYTES)
+        lines.tell(plain.begins, plain.ends)
+        good = plain.plain & (lines.lengths() <= LONGEST_LINE_BYTES)
         for place in range(len(self._integers), len(plain.absent)):
             good &= plain.absent[place]
         columns = self._columns(Straight(buffer, plain, self._texts, self._integers))

@@ -64,10 +64,10 @@ def decode(records: Sequence[Record], now_ms: int, key: HashKey) -> Decoded:
     read = read_outbound_lines(lines)
     numbered = read._replace(frame=read.frame.with_row_index("row"))
     frame, refused = refuse(lines, numbered, _checks(now_ms))
-    plans, bad_plans = _read_plans(lines, read.line_numbers(_rows(frame.filter(pl.col("type").is_in(_PLANS)))))
-    messages = frame.filter(~pl.col("type").is_in(_PLANS)).with_columns(_owned())
-    keyed = messages.filter(pl.col("message_key").is_not_null())
-    unkeyed = messages.filter(pl.col("message_key").is_null())
+    is_plan, has_key = frame["type"].is_in(_PLANS), frame["message_key"].is_not_null()
+    plans, bad_plans = _read_plans(lines, read.line_numbers(_rows(frame.filter(is_plan))))
+    keyed = frame.filter(~is_plan & has_key).with_columns(_owned())
+    unkeyed = frame.filter(~is_plan & ~has_key).with_columns(_owned())
     tables = {**plans, "outbound": _hashed(keyed, key).drop("row")}
     if len(unkeyed):
         places = lines.places(read.line_numbers(_rows(unkeyed)))

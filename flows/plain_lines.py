@@ -32,6 +32,7 @@ class Plain(NamedTuple):
 
     plain: Flags
     begins: NDArray[np.int64]
+    ends: NDArray[np.int64]
     numbers: NDArray[np.int64]
     absent: Flags
     starts: NDArray[np.int32]
@@ -52,18 +53,23 @@ class PlainReader:
         assert len(buffer) < 1 << 31
         integers = len(self._name_ends) - self._texts
         rows = count_lines(buffer)
-        plain, begins = np.zeros(rows, np.bool_), np.empty(rows, np.int64)
+        plain, begins, ends = np.zeros(rows, np.bool_), np.empty(rows, np.int64), np.empty(rows, np.int64)
         numbers, absent = np.zeros((integers, rows), np.int64), np.ones((integers, rows), np.bool_)
         starts, lengths = np.zeros((self._texts, rows), np.int32), np.full((self._texts, rows), -1, np.int32)
         fields = address(self._names), address(self._name_ends), len(self._name_ends), self._texts
         text = address(buffer)
-        filled = scan(text, text + np.uint64(len(buffer)), *fields, plain, begins, numbers, absent, starts, lengths)
+        filled = scan(
+            text, text + np.uint64(len(buffer)), *fields, plain, begins, ends, numbers, absent, starts, lengths
+        )
         kept = slice(0, filled)
-        return Plain(plain[kept], begins[kept], numbers[:, kept], absent[:, kept], starts[:, kept], lengths[:, kept])
+        kept_of = (numbers[:, kept], absent[:, kept], starts[:, kept], lengths[:, kept])
+        return Plain(plain[kept], begins[kept], ends[kept], *kept_of)
 
 
 def interned(buffer: Bytes, starts: Offsets, lengths: Offsets) -> tuple[NDArray[np.uint32], list[str]]:
     """For each text its number among the distinct ones, and these; null counts as empty."""
+    if (lengths < 0).all():
+        return np.zeros(len(lengths), np.uint32), [""] * (len(lengths) > 0)
     codes, firsts = intern_texts(buffer, starts, lengths)
     return codes, [bytes(buffer[starts[row] : starts[row] + max(0, lengths[row])]).decode() for row in firsts.tolist()]
 

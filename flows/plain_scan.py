@@ -74,6 +74,7 @@ def _pair(at, end, names, name_ends, fields, likely):
         int64,
         boolean[::1],
         int64[::1],
+        int64[::1],
         int64[:, ::1],
         boolean[:, ::1],
         int32[:, ::1],
@@ -82,7 +83,7 @@ def _pair(at, end, names, name_ends, fields, likely):
     cache=True,
     nogil=True,
 )
-def scan(text, end, names, name_ends, fields, texts, plain, begins, numbers, absent, starts, lengths):
+def scan(text, end, names, name_ends, fields, texts, plain, begins, ends, numbers, absent, starts, lengths):
     """How many rows there are. The first `texts` of the `fields` are texts, the others whole numbers."""
     order = np.zeros(FIELDS_AT_MOST, np.int64)  # the fields of the line before, to be tried first
     row, line = 0, text
@@ -106,10 +107,11 @@ def scan(text, end, names, name_ends, fields, texts, plain, begins, numbers, abs
                 if byte(at) == _CLOSE and (at + _1 == end or byte(at + _1) == _NEWLINE):
                     line_end = at + _1
                 break
-        plain[row], begins[row] = line_end != NOT_PLAIN, line - text
+        plain[row], begins[row], ends[row] = line_end != NOT_PLAIN, line - text, line_end - text
         row += 1
         if line_end == NOT_PLAIN:
             line_end, blank = _line_end(line, end)
+            ends[row - 1] = line_end - text
             numbers[:, row - 1], absent[:, row - 1], lengths[:, row - 1] = 0, True, -1
             if blank:
                 row -= 1
