@@ -92,6 +92,7 @@ MESSAGEBIRD = Provider(
     hook=Hook(
         verify=verify,
         headers=(_JWT, _SIGNATURE, _TIMESTAMP),
+        signs_url=True,
         methods=("GET", "POST"),
         content_types=(FORM, JSON),
         max_body_bytes=64 << 10,

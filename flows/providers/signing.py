@@ -69,7 +69,8 @@ class Hook(Struct, frozen=True, eq=False, kw_only=True):
     """How a provider calls back, and how that is checked.
 
     `key` turns a configured secret into what `verify` takes many of; it raises ValueError, without the secret in it,
-    for one that can't be used. `headers` is what `verify` reads, stored with the body unless `headers_are_secret`.
+    for one that can't be used. `headers` is what `verify` reads, stored with the body unless `headers_are_secret`; so
+    is the address where it `signs_url`.
     `challenge` gives the text to answer a GET that asks whether we are who we are: None where it asks something else.
     """
 
@@ -77,6 +78,7 @@ class Hook(Struct, frozen=True, eq=False, kw_only=True):
     key: Callable[[str], Any] = str
     headers: tuple[str, ...] = ("authorization",)
     headers_are_secret: bool = False
+    signs_url: bool = False
     methods: tuple[str, ...] = ("POST",)
     content_types: tuple[str, ...] = (JSON,)
     max_body_bytes: int = 1 << 20

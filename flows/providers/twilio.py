@@ -152,5 +152,11 @@ TWILIO = Provider(
     },
     parse=parse,
     columns=reported_columns,
-    hook=Hook(verify=verify, headers=("x-twilio-signature",), content_types=(FORM, JSON), max_body_bytes=256 << 10),
+    hook=Hook(
+        verify=verify,
+        headers=("x-twilio-signature",),
+        signs_url=True,
+        content_types=(FORM, JSON),
+        max_body_bytes=256 << 10,
+    ),
 )
