@@ -6,6 +6,7 @@ from collections.abc import Callable
 import uvicorn
 
 from api.app import build_app
+from api.webhooks import Receiver, beside
 from schemas.errors import UsageError
 from schemas.settings import Settings
 from sql.warehouse import Warehouse
@@ -18,7 +19,11 @@ def serve_until(settings: Settings, ended: Callable[[], bool]) -> None:
     """Serve on loopback until `ended()`, SIGTERM or Ctrl-C. Raises UsageError when the port is taken."""
     with Warehouse(settings.clickhouse, share=True) as warehouse:
         config = uvicorn.Config(
-            build_app(warehouse), host=HOST, port=settings.http_port, log_level="warning", timeout_graceful_shutdown=2
+            beside(build_app(warehouse), Receiver(settings)),
+            host=HOST,
+            port=settings.http_port,
+            log_level="warning",
+            timeout_graceful_shutdown=2,
         )
         asyncio.run(_serve(uvicorn.Server(config), ended))
 

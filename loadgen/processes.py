@@ -85,14 +85,16 @@ def variables(settings: Settings) -> dict[str, str]:
     default = Settings()
     told = {name: value for name, value in msgspec.structs.asdict(settings).items() if value != getattr(default, name)}
     kafka = {f"{PREFIX}KAFKA_{name.upper().replace('.', '_')}": text for name, text in told.pop("kafka", {}).items()}
-    return kafka | {f"{PREFIX}{name.upper()}": _text(name, value) for name, value in told.items()}
+    secrets = told.pop("webhook_secrets", {}).items()
+    webhooks = {f"{PREFIX}WEBHOOK_{name.upper()}_SECRET": ",".join(several) for name, several in secrets}
+    return kafka | webhooks | {f"{PREFIX}{name.upper()}": _text(name, value) for name, value in told.items()}
 
 
 def _text(name: str, value: object) -> str:
     match name, value:
         case (("epoch" | "window"), _):
             return f"{value}ms"
-        case "lanes", tuple():
+        case (("lanes" | "webhook_ses_sns_topics"), tuple()):
             return ",".join(value)
         case "slice", _:
             return str(value).replace("-of-", "/")

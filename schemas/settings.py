@@ -60,6 +60,16 @@ class Settings(Struct, frozen=True, kw_only=True):
     clock: Annotated[
         int, _about("fixed time for seeded campaigns, ms since the epoch; 0: the wall clock", 0, LATEST_MS)
     ] = 0
+    public_url: Annotated[
+        str, _about("`https://HOST[/PATH]` that providers know the webhooks by, where a proxy stands in between")
+    ] = ""
+    webhook_ses_sns_topics: Annotated[
+        tuple[str, ...], _about("ARNs of the SNS topics that SES may post from, comma-separated")
+    ] = ()
+    webhook_secrets: Annotated[
+        dict[str, tuple[str, ...]],
+        _about("a provider's secrets, comma-separated, old and new; `insecure-no-verification` takes anything"),
+    ] = {}
     kafka: Annotated[dict[str, str], _about("`TIDEMARK_KAFKA_<OPTION>`: a librdkafka option, `_` for `.`")] = {}
 
     @classmethod
@@ -67,36 +77,49 @@ class Settings(Struct, frozen=True, kw_only=True):
         """Read the environment; raises UsageError that names the variable, also for a name that is none of ours."""
         values: dict[str, Any] = {}
         kafka: dict[str, str] = {}
+        secrets: dict[str, tuple[str, ...]] = {}
         for variable, text in environ.items():
             if variable.startswith(_KAFKA_PREFIX):
                 kafka[variable.removeprefix(_KAFKA_PREFIX).lower().replace("_", ".")] = text
+            elif variable.startswith(_WEBHOOK_PREFIX) and variable.endswith(_SECRET_SUFFIX):
+                provider = variable.removeprefix(_WEBHOOK_PREFIX).removesuffix(_SECRET_SUFFIX).lower()
+                secrets |= {provider: found} if (found := _listed(text)) else {}
             elif variable.startswith(PREFIX) and text:
                 name = variable.removeprefix(PREFIX).lower()
                 values[name] = _parse(variable, name, text)
-        return cls(**values, kafka=kafka)
+        return cls(**values, kafka=kafka, webhook_secrets=secrets)
 
     def now(self) -> Clock:
         return fixed_clock(self.clock) if self.clock else wall_clock
 
 
 _KAFKA_PREFIX = f"{PREFIX}KAFKA_"
+_WEBHOOK_PREFIX, _SECRET_SUFFIX = f"{PREFIX}WEBHOOK_", "_SECRET"
+_MANY = {"kafka": "KAFKA_<OPTION>", "webhook_secrets": "WEBHOOK_<PROVIDER>_SECRET"}
+"""Settings that are families of variables."""
 _DURATIONS = {"window": (MINUTE_MS, 31 * DAY_MS), "epoch": (10, HOUR_MS)}
 """From, to."""
 
 
 def _parse(variable: str, name: str, text: str) -> Any:
-    if name not in Settings.__struct_fields__ or name == "kafka":
+    if name not in Settings.__struct_fields__ or name in _MANY:
         raise UsageError(f"{variable}: no such setting; `python -m schemas.settings` lists them")
     try:
         if name in _DURATIONS:
             return _parse_duration(text, *_DURATIONS[name])
         if name == "slice":
             return _parse_slice(text)
+        if name == "webhook_ses_sns_topics":
+            return _listed(text)
         if name == "lanes":
             return tuple(lane for lane in Lane if lane in _parse_lanes(text))
         return msgspec.convert(text, get_type_hints(Settings, include_extras=True)[name], strict=False)
     except (ValueError, msgspec.ValidationError) as error:
         raise UsageError(f"{variable}={text}: {error}") from None
+
+
+def _listed(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
 def _parse_duration(text: str, least_ms: int, most_ms: int) -> int:
@@ -137,7 +160,7 @@ def settings_table() -> str:
     rows = ["| Variable | Default | What |", "|---|---|---|"]
     for name in Settings.__struct_fields__:
         about = next(meta.extra["about"] for meta in get_args(hints[name]) if isinstance(meta, Meta) and meta.extra)
-        variable = f"{PREFIX}{name.upper()}" + ("_<OPTION>" if name == "kafka" else "")
+        variable = PREFIX + _MANY.get(name, name.upper())
         rows.append(f"| `{variable}` | {_shown(name, getattr(defaults, name))} | {about} |")
     return "\n".join(rows)
 
@@ -149,7 +172,7 @@ def _shown(name: str, value: Any) -> str:
         return f"`{value.index}/{value.of}`"
     if name == "lanes":
         return f"`{','.join(value)}`"
-    if value in ("", {}):
+    if value in ("", (), {}):
         return ""
     return f"`{int(value) if isinstance(value, bool) else value}`"
 

@@ -5,6 +5,8 @@ A body is a status event, an array of them, or `{"events": […]}`. An event has
 left out.
 """
 
+import base64
+import hmac
 from collections.abc import Sequence
 
 import msgspec
@@ -13,11 +15,14 @@ from msgspec import UNSET, Struct, UnsetType
 from flows.providers.bodies import Reason, body_text, decode_json
 from flows.providers.json_rows import NOT_NULL, NUMBER, STRANGE, TEXT, JsonRows
 from flows.providers.provider import Columns, Provider, Request, Shortcut
+from flows.providers.signing import Hook, Signed, Verdict, same, verdict
 from schemas.errors import BadRecord
 from schemas.events import Attempt, CampaignId, MessageKey, Milliseconds, Reference, Token
 from schemas.statuses import Status
 
 NAME = "canonical"
+_HEADERS = ("webhook-id", "webhook-timestamp", "webhook-signature")
+_WINDOW_S = 300
 
 
 class Event(Struct, gc=False, kw_only=True):
@@ -102,10 +107,30 @@ _SHORTCUTS = [
     for path in ("", "events[]")
 ]
 
+
+def key(secret: str) -> bytes:
+    """`whsec_` and base64, as Standard Webhooks writes secrets."""
+    return base64.b64decode(secret.removeprefix("whsec_"), validate=True)
+
+
+def verify(signed: Signed, keys: Sequence[bytes]) -> Verdict:
+    """Standard Webhooks: HMAC-SHA256 over id, time and body; one of several signatures must hold, for five minutes.
+
+    https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
+    """
+    named, stamp, given = (signed.headers.get(name, "") for name in _HEADERS)
+    if not (stamp.isascii() and stamp.isdigit() and len(stamp) < 16 and abs(signed.now_s - int(stamp)) <= _WINDOW_S):
+        return Verdict.WRONG
+    said = f"{named}.{stamp}.".encode() + signed.body
+    wanted = ["v1," + base64.b64encode(hmac.digest(key, said, "sha256")).decode() for key in keys]
+    return verdict(any(same(text, signature) for text in wanted for signature in given.split(" ")))
+
+
 CANONICAL = Provider(
     name=NAME,
     statuses={status.value: status for status in Status},
     parse=parse,
     columns=columns,
     shortcuts=_SHORTCUTS,
+    hook=Hook(verify=verify, key=key, headers=_HEADERS, max_body_bytes=8 << 20),
 )

@@ -4,8 +4,10 @@ Format: https://developers.facebook.com/documentation/business-messaging/whatsap
 There is no event id: (id, status, recipient) names an event.
 """
 
+import hmac
 from collections.abc import Sequence
 from typing import Annotated
+from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
 from msgspec import Meta, Raw, Struct
@@ -13,6 +15,7 @@ from msgspec import Meta, Raw, Struct
 from flows.providers.bodies import body_text, decode_json
 from flows.providers.json_rows import COUNT, FIRST_OF_LIST, NOT_NULL, STRANGE, TEXT, JsonRows
 from flows.providers.provider import ECHO, Columns, Provider, Request, Shortcut, column
+from flows.providers.signing import Hook, Signed, Verdict, same, verdict
 from schemas.statuses import Status
 
 _FIELD = "messages"
@@ -154,6 +157,44 @@ _SHORTCUT = Shortcut(
     ms_per_time=1000,
 )
 
+
+class VerifyToken(Struct, frozen=True):
+    """A secret good for the GET that proves the address is ours, and for nothing else: it travels in the URL."""
+
+    text: str
+
+
+def key(secret: str) -> str | VerifyToken:
+    token = secret.removeprefix("verify:")
+    return secret if token == secret else VerifyToken(token)
+
+
+def verify(signed: Signed, keys: Sequence[str | VerifyToken]) -> Verdict:
+    """`X-Hub-Signature-256`: sha256= and the HMAC-SHA256 of the raw body by the app secret, in hexadecimal.
+
+    https://developers.facebook.com/docs/graph-api/webhooks/getting-started#event-notifications
+    """
+    if signed.method == "GET":
+        token = _asked(signed).get("hub.verify_token", "")
+        return verdict(any(same(token, key.text if isinstance(key, VerifyToken) else key) for key in keys))
+    given = signed.headers.get("x-hub-signature-256", "")
+    return verdict(any(same(given, _signature(key, signed.body)) for key in keys if isinstance(key, str)))
+
+
+def _signature(key: str, body: bytes) -> str:
+    return "sha256=" + hmac.digest(key.encode(), body, "sha256").hex()
+
+
+def challenge(signed: Signed) -> str | None:
+    """https://developers.facebook.com/docs/graph-api/webhooks/getting-started#verification-requests"""
+    asked = _asked(signed)
+    return asked.get("hub.challenge") if asked.get("hub.mode") == "subscribe" else None
+
+
+def _asked(signed: Signed) -> dict[str, str]:
+    return dict(parse_qsl(urlsplit(signed.url).query))
+
+
 META_WHATSAPP = Provider(
     name="meta_whatsapp",
     statuses={
@@ -166,4 +207,12 @@ META_WHATSAPP = Provider(
     parse=parse,
     columns=columns,
     shortcuts=[_SHORTCUT],
+    hook=Hook(
+        verify=verify,
+        key=key,
+        headers=("x-hub-signature-256",),
+        methods=("POST", "GET"),
+        max_body_bytes=3 << 20,
+        challenge=challenge,
+    ),
 )

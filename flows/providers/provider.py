@@ -7,6 +7,7 @@ import polars as pl
 from msgspec import Struct
 
 from flows.providers.json_rows import JsonRows
+from flows.providers.signing import SHARED_SECRET, Hook
 from schemas.columns import STATUS_COLUMNS
 from schemas.events import Milliseconds, Reference, Token
 from schemas.statuses import Status
@@ -43,8 +44,16 @@ class Reported(Struct, gc=False):
     echo: str | None = None
 
 
+class Resolved(Reported):
+    """A status whose raw text alone doesn't say what it means: `status` is what `statuses` is asked for."""
+
+    status: str = ""
+
+
 def reported_columns(reports: Sequence[Reported]) -> Columns:
-    return {name: [getattr(report, name) for report in reports] for name in Reported.__struct_fields__}
+    """All of one type: `Reported`, or one that adds columns of its own."""
+    names = type(reports[0]).__struct_fields__ if reports else Reported.__struct_fields__
+    return {name: [getattr(report, name) for report in reports] for name in names}
 
 
 class Shortcut(Struct, frozen=True, eq=False, kw_only=True):
@@ -72,6 +81,8 @@ class Provider(Struct, frozen=True, eq=False, kw_only=True):
     `shortcuts` are tried in their order; what all of them leave is parsed.
 
     `statuses` says what `status` is here, or `raw_status` where `columns` gives no `status`; any other is `unknown`.
+
+    `hook` says how the provider calls back and how that is verified; without one it signs nothing.
     """
 
     name: str
@@ -79,6 +90,7 @@ class Provider(Struct, frozen=True, eq=False, kw_only=True):
     parse: Callable[[Request], list[Any]]
     columns: Callable[[list[Any]], Columns] = reported_columns
     shortcuts: Sequence[Shortcut] = ()
+    hook: Hook = SHARED_SECRET
 
 
 def column(name: str, values: Sequence[Any] | pl.Series) -> pl.Series:
