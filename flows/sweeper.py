@@ -98,7 +98,7 @@ class Sweeper:
     def _match(self, *, full: bool) -> int:
         since = 0 if full else int(time.time() * 1000) - _RECENT_MS
         oldest = self._clock() - WAITS_AT_MOST_MS
-        matched = self._warehouse.ask("waiting_matches", since=since, oldest=oldest, at_most=AT_MOST)
+        matched = self._warehouse.ask("waiting_matches", waits="waiting", since=since, oldest=oldest, at_most=AT_MOST)
         if not len(matched):
             return 0
         self._land(matched.select(_EVENT))
