@@ -11,7 +11,6 @@ import fcntl
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
@@ -30,6 +29,7 @@ from flows.writer import STATUS_EVENTS
 from schemas.errors import TopicError, TopicUnknown, UsageError
 from schemas.events import CampaignId
 from schemas.settings import Settings
+from schemas.times import utc_text
 from schemas.topics import OUTBOUND, WEBHOOK
 from sql.warehouse import Warehouse
 
@@ -143,7 +143,7 @@ class Rebuild:
         if first is None:
             return
         if self._earliest_ms is None or int(first.timestamp() * 1000) < self._earliest_ms:
-            begin = "is empty" if self._earliest_ms is None else f"begins at {_shown(self._earliest_ms)}"
+            begin = "is empty" if self._earliest_ms is None else f"begins at {utc_text(self._earliest_ms)}"
             raise TopicError(
                 f"the raw log {begin}, and the first webhook of {self._campaign} came at {first:%Y-%m-%dT%H:%M:%SZ}:"
                 " give the --archive that has the rest"
@@ -158,10 +158,6 @@ def _checked(campaign_id: str) -> str:
         return msgspec.convert(campaign_id, CampaignId)
     except msgspec.ValidationError:
         raise UsageError(f"--rebuild {campaign_id!r}: no campaign can be called that") from None
-
-
-def _shown(at_ms: int) -> str:
-    return f"{datetime.fromtimestamp(at_ms / 1000, UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
 @contextmanager

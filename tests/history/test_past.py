@@ -53,6 +53,10 @@ def held(past: Past) -> list[bytes]:
     return [one for records in past.polls() for record in records for one in record.value.splitlines()]
 
 
+def held_in(settings: Settings, topic: str) -> list[bytes]:
+    return held(Past(settings, topic))
+
+
 def test_all_there_is_and_then_what_came_since(settings: Settings, topic: str) -> None:
     for partition in range(3):
         write(settings, topic, *(b'{"n":%d}' % number for number in range(50)), partition=partition)
