@@ -8,6 +8,7 @@ from pathlib import Path
 
 import polars as pl
 
+from flows.erasures import ErasureList
 from flows.stats import LaneStats
 from flows.stopping import Stop, never
 from flows.sweeper import Sweeper
@@ -93,8 +94,10 @@ class Companions:
         window: Window,
         clock: Clock,
         stop: Stop,
+        erasures: ErasureList,
     ) -> None:
         self._window = window
+        self._erasures = erasures if Lane.OTHER in stats else None
         self._keeper = StatsKeeper(settings, list(stats.values()), window, stop)
         self._stop = stop
         self._lock = Path(settings.recovery) / "sweeper.lock"
@@ -106,6 +109,8 @@ class Companions:
 
     def start(self) -> None:
         self._keeper.start()
+        if self._erasures:
+            self._erasures.start()
         if self._thread:
             self._thread.start()
 

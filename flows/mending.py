@@ -18,6 +18,7 @@ from flows.topics import Producer
 from flows.triage import advice
 from schemas.settings import Settings
 from schemas.topics import DLQ_SEND
+from sql import audit
 from sql.warehouse import Warehouse
 
 Action = Literal["replayed", "discarded"]
@@ -134,6 +135,7 @@ class DeadLetters:
         """How many; they stay in their topic until its retention, and are no longer open."""
         letters = [letter for letter, _ in self.open_letters(selection)]
         self._remember(letters, "discarded")
+        audit.record(self._warehouse, "discard", "dead letters", {"letters": len(letters), "which": selection})
         return len(letters)
 
     def _remember(self, letters: Iterable[Letter], action: Action) -> None:

@@ -4,7 +4,10 @@ import threading
 from collections import Counter
 from typing import Any
 
-_SUMS = ("events", "rows", "waiting", "matched", "dropped", "bypassed", "batches", "batch_rows", "insert_ms", "retries")
+_SUMS = (
+    "events", "rows", "waiting", "matched", "erased", "dropped", "bypassed",
+    "batches", "batch_rows", "insert_ms", "retries",
+)  # fmt: skip
 _LEVELS = ("lag_ms", "window_ids", "window_bytes")
 
 

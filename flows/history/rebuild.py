@@ -31,9 +31,13 @@ from schemas.events import CampaignId
 from schemas.settings import Settings
 from schemas.times import utc_text
 from schemas.topics import OUTBOUND, WEBHOOK
+from sql import audit
 from sql.warehouse import Warehouse
 
-_EVENT = "campaign_id, message_key, attempt, status, error_code, provider, raw_status, event_time, received_at, sent_at"
+_EVENT = (
+    "campaign_id", "message_key", "attempt", "status", "error_code", "provider", "raw_status", "event_time",
+    "received_at", "sent_at",
+)  # fmt: skip
 _ALL = 2**32 - 1
 _SELECTS = ("outcomes", "erased_events")
 
@@ -81,6 +85,7 @@ class Rebuild:
                 self._catch_up()
             finally:
                 self._shadow.drop()
+            audit.record(self._warehouse, "rebuild", self._campaign, {"events": self._events})
         seconds = round(time.monotonic() - started, 3)
         return Rebuilt(self._campaign, self._events, before, self._funnel(), seconds)
 
@@ -123,8 +128,9 @@ class Rebuild:
         waits = self._shadow.table(WAITING)
         self._warehouse.insert(waits, foreign)
         found = self._warehouse.ask("waiting_matches", waits=waits, since=0, oldest=0, at_most=_ALL)
-        columns = _EVENT.split(", ")
-        self._land(table, found.filter(pl.col("campaign_id") == self._campaign).select(columns))
+        erased = self._warehouse.ask("waiting_erased", waits=waits, since=0)
+        found = found.filter(pl.col("campaign_id") == self._campaign).join(erased, on=erased.columns, how="anti")
+        self._land(table, found.select(_EVENT))
         self._warehouse.command(f"TRUNCATE TABLE {waits}")
 
     def _copy_selected(self, table: str) -> None:

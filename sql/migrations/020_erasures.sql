@@ -33,3 +33,6 @@ COMMENT 'Ids whose statuses are counted as erased, and nothing else';
 
 ALTER TABLE flow_stats
     ADD COLUMN IF NOT EXISTS erased UInt64 DEFAULT 0 COMMENT 'Events and records of people who were erased: dropped or blanked' AFTER matched;
+
+ALTER TABLE unkeyed
+    ADD COLUMN IF NOT EXISTS older_hashes Array(Tuple(FixedString(16), String)) COMMENT 'Message id and recipient hashed by each older key that is kept, the oldest last' AFTER hash_version;

@@ -6,8 +6,11 @@ from typing import Any
 
 import pytest
 
+from flows.erasing import erase
+from flows.identity import hash_keys
 from loadgen.expected import Expected
-from tests.parts.flows import Pipeline
+from loadgen.processes import wait_until_read
+from tests.parts.flows import PATIENCE_S, Pipeline
 
 WRONG_ROUTE = str(Path(__file__).with_name("wrong_route.py"))
 
@@ -22,7 +25,7 @@ def mistaken(pipeline: Pipeline) -> Expected:
 
 def replay(pipeline: Pipeline, *arguments: str, code: int = 0) -> dict[str, Any]:
     done = pipeline.run("-m", "flows.replay", "--json", *arguments)
-    assert done.wait(60) == code, done.said()
+    assert done.wait(2 * PATIENCE_S) == code, done.said()
     return json.loads(done.said().splitlines()[-1]) if code == 0 else {"said": done.said()}
 
 
@@ -40,7 +43,8 @@ def test_what_a_parser_got_wrong_is_taken_back(pipeline: Pipeline, mistaken: Exp
 
 
 def test_beside_live_traffic_nothing_is_lost(pipeline: Pipeline) -> None:
-    """The flows run on, and more of the campaign arrives, while it is rebuilt over and over."""
+    """The flows run on, and more of the campaign arrives, while it is rebuilt over and over; and a person is erased,
+    whose messages can't be told again, and keep what they had."""
     flows = []
     rebuilt: list[dict[str, Any]] = []
 
@@ -49,10 +53,19 @@ def test_beside_live_traffic_nothing_is_lost(pipeline: Pipeline) -> None:
         rebuilt.append(replay(pipeline, "--rebuild", pipeline.plan.campaign_id))
 
     expected = pipeline.play(midway=midway)
-    rebuilt.append(replay(pipeline, "--rebuild", pipeline.plan.campaign_id))
+    wait_until_read(pipeline.settings, flows, PATIENCE_S)
+    with pipeline.warehouse() as warehouse:
+        assert erase(warehouse, a_recipient(pipeline), hash_keys(pipeline.settings), settle=lambda: None).messages > 0
+    rebuilt += [replay(pipeline, "--rebuild", name) for name in expected.campaigns]
     pipeline.settle(*flows)
     assert rebuilt[-1]["events"] > 0
     assert pipeline.wrong(expected) == []
+
+
+def a_recipient(pipeline: Pipeline) -> str:
+    """Of a sender that numbers nothing."""
+    records = map(json.loads, (one for one in pipeline.lines("outbound") if one.startswith(b'{"type":"acc')))
+    return str(next(one["recipient"] for one in records if "message_key" not in one and "recipient" in one))
 
 
 def test_a_log_without_the_beginning_is_refused_and_the_archive_has_it(pipeline: Pipeline, mistaken: Expected) -> None:
