@@ -1,4 +1,4 @@
-"""`python -m api`: reports and the page, on TIDEMARK_HTTP_PORT of loopback."""
+"""`python -m api`: reports and the page, on TIDEMARK_HTTP_PORT."""
 
 import sys
 

@@ -11,16 +11,15 @@ from schemas.errors import UsageError
 from schemas.settings import Settings
 from sql.warehouse import Warehouse
 
-HOST = "127.0.0.1"
 _LOOK_EVERY_S = 0.2
 
 
 def serve_until(settings: Settings, ended: Callable[[], bool]) -> None:
-    """Serve on loopback until `ended()`, SIGTERM or Ctrl-C. Raises UsageError when the port is taken."""
+    """Serve until `ended()`, SIGTERM or Ctrl-C. Raises UsageError when the port is taken."""
     with Warehouse(settings.clickhouse, share=True) as warehouse:
         config = uvicorn.Config(
             beside(build_app(warehouse), Receiver(settings)),
-            host=HOST,
+            host=settings.http_host,
             port=settings.http_port,
             log_level="warning",
             timeout_graceful_shutdown=2,
@@ -33,7 +32,9 @@ async def _serve(server: uvicorn.Server, ended: Callable[[], bool]) -> None:
     try:
         await server.serve()
     except SystemExit:
-        raise UsageError(f"port {server.config.port} of {HOST} is taken; set TIDEMARK_HTTP_PORT") from None
+        raise UsageError(
+            f"port {server.config.port} of {server.config.host} is taken; set TIDEMARK_HTTP_PORT"
+        ) from None
     finally:
         watch.cancel()
 

@@ -8,6 +8,9 @@ from pathlib import Path
 
 import polars as pl
 
+from flows.erasures import ErasureList
+from flows.flow_health import flow_verdict
+from flows.flow_metrics import FlowCollector
 from flows.stats import LaneStats
 from flows.stopping import Stop, never
 from flows.sweeper import Sweeper
@@ -18,6 +21,7 @@ from schemas.statuses import Lane
 from schemas.times import Clock, wall_clock
 from sql.retry import retrying
 from sql.warehouse import Warehouse
+from telemetry.server import TelemetryServer, new_registry
 
 log = logging.getLogger(__name__)
 
@@ -26,7 +30,10 @@ _MAPS = dict.fromkeys(("repeats", "dead_letters"), pl.List(pl.Struct({"key": pl.
 
 
 class StatsKeeper:
-    """Writes what the lanes counted, once a second; what finds no database waits, and comes as one row then."""
+    """Writes what the lanes counted, once a second; what finds no database waits, and comes as one row then.
+
+    The same figures, and the flow's health, on a port of their own where one is set.
+    """
 
     def __init__(self, settings: Settings, stats: Sequence[LaneStats], window: Window | None, stop: Stop) -> None:
         self._warehouse = Warehouse(settings.clickhouse, share=True)
@@ -34,13 +41,26 @@ class StatsKeeper:
         self._window = window
         self._stop = stop
         self._unwritten: list[dict[str, object]] = []
+        self._settings = settings
+        self._server: TelemetryServer | None = None
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name="stats", daemon=True)
 
     def start(self) -> None:
+        """Raises UsageError where the port for metrics is taken."""
+        if self._settings.metrics_port:
+            self._server = self._serve()
         self._thread.start()
 
+    def _serve(self) -> TelemetryServer:
+        registry = new_registry()
+        registry.register(FlowCollector(self._stats, self._settings.epoch))
+        health = lambda: flow_verdict(self._stats, self._stop)  # noqa: E731
+        return TelemetryServer(registry, health, self._settings.metrics_port, self._settings.http_host)
+
     def finish(self) -> None:
+        if self._server:
+            self._server.close()
         self._ended.set()
         if self._thread.is_alive():
             self._thread.join(timeout=5)
@@ -93,8 +113,10 @@ class Companions:
         window: Window,
         clock: Clock,
         stop: Stop,
+        erasures: ErasureList,
     ) -> None:
         self._window = window
+        self._erasures = erasures if Lane.OTHER in stats else None
         self._keeper = StatsKeeper(settings, list(stats.values()), window, stop)
         self._stop = stop
         self._lock = Path(settings.recovery) / "sweeper.lock"
@@ -106,6 +128,8 @@ class Companions:
 
     def start(self) -> None:
         self._keeper.start()
+        if self._erasures:
+            self._erasures.start()
         if self._thread:
             self._thread.start()
 

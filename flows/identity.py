@@ -5,6 +5,7 @@ BLAKE2b with a key (RFC 7693), 128 bits. Numbers are few, so a hash without a se
 
 import os
 import secrets
+from collections.abc import Sequence
 from hashlib import blake2b
 from pathlib import Path
 from typing import NamedTuple
@@ -33,6 +34,19 @@ class HashKey(NamedTuple):
             return hashing.digest()
 
         return pl.Series(texts.name, [digest(text) if text else b"" for text in texts.to_list()], pl.Binary)
+
+
+def older_hashes(frame: pl.DataFrame, older: Sequence[HashKey]) -> list[pl.Series]:
+    """Column `older_hashes`: message id and recipient by each older key; no column where there are none."""
+    pairs = [
+        pl.struct(
+            key.hashes(frame["provider_message_id"]).alias("id"),
+            key.hashes(frame["recipient"]).alias("recipient"),
+            eager=True,
+        )
+        for key in older
+    ]
+    return [pl.select(pl.concat_list(pairs).alias("older_hashes")).to_series()] if pairs else []
 
 
 def hash_keys(settings: Settings) -> list[HashKey]:

@@ -15,7 +15,8 @@ import polars as pl
 from numpy.typing import NDArray
 
 from flows import checks
-from flows.identity import HashKey
+from flows.erasures import NOBODY, Erased
+from flows.identity import HashKey, older_hashes
 from flows.lines import BadLine, Lines
 from flows.outbound_lines import read_outbound_lines
 from flows.status_events import refuse, typed
@@ -56,10 +57,17 @@ class Decoded(NamedTuple):
     """Records that amount to a status event, and bad ones."""
     waiting: int
     """Of these, the ones whose message has no key yet."""
+    erased: int
+    """Message records of erased people: without recipient and id, or left out."""
 
 
-def decode(records: Sequence[Record], now_ms: int, key: HashKey) -> Decoded:
-    """Outbound records of a poll; every line lands in one of the tables or in `bad`."""
+def decode(
+    records: Sequence[Record], now_ms: int, key: HashKey, older: Sequence[HashKey] = (), erased: Erased = NOBODY
+) -> Decoded:
+    """Outbound records of a poll; every line lands in one of the tables or in `bad`, less what was erased.
+
+    Hashed by `key`; what must be found again under an `older` one is hashed by that too.
+    """
     lines = Lines(records)
     read = read_outbound_lines(lines)
     numbered = read._replace(frame=read.frame.with_row_index("row"))
@@ -68,14 +76,20 @@ def decode(records: Sequence[Record], now_ms: int, key: HashKey) -> Decoded:
     plans, bad_plans = _read_plans(lines, read.line_numbers(_rows(frame.filter(is_plan))))
     keyed = frame.filter(~is_plan & has_key).with_columns(_owned())
     unkeyed = frame.filter(~is_plan & ~has_key).with_columns(_owned())
+    left_out = 0
+    if erased:
+        keyed, blanked = erased.blank(keyed, [key, *older])
+        unkeyed, dropped = erased.leave_out(unkeyed, [key, *older])
+        left_out = blanked + dropped
     tables = {**plans, "outbound": _hashed(keyed, key).drop("row")}
     if len(unkeyed):
         places = lines.places(read.line_numbers(_rows(unkeyed)))
-        tables["unkeyed"] = _hashed(unkeyed, key).drop("row", "message_key").with_columns(place=pl.Series(places))
+        hashed = _hashed(unkeyed, key).with_columns(older_hashes(unkeyed, older))
+        tables["unkeyed"] = hashed.drop("row", "message_key").with_columns(place=pl.Series(places))
     bad = read.bad + refused + bad_plans
     outcomes = status_events(keyed)
     waiting = len(unkeyed.filter(_OUTCOME))
-    return Decoded(tables, outcomes, bad, len(bad) + len(outcomes) + waiting, waiting)
+    return Decoded(tables, outcomes, bad, len(bad) + len(outcomes) + waiting, waiting, left_out)
 
 
 def _owned() -> list[pl.Expr]:

@@ -21,6 +21,7 @@ from flows.sources import make_topics
 from flows.stopping import Stop
 from schemas.errors import RecoveryError, TidemarkError, TopicDown
 from schemas.settings import Settings
+from telemetry.logs import set_up_logs
 
 log = logging.getLogger(__name__)
 
@@ -44,12 +45,11 @@ Build = Callable[[Settings, Stop], tuple[Dataflow, Companions]]
 
 def run_flow(name: str, build: Build, topics: Callable[[Settings], Sequence[str]]) -> int:
     """The exit code: 0 after SIGTERM or SIGINT, 1 when something broke, 2 for wrong settings."""
-    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    logging.getLogger("uvicorn").setLevel(logging.WARNING)
     stop = Stop()
     try:
         arguments = parse_arguments(name)
         settings = Settings.from_env()
+        set_up_logs(settings.log)
         stop.on_signals()
         threading.Thread(target=_end_anyway, args=(stop,), name="watchdog", daemon=True).start()
         with recovery_lock(settings, name, arguments.process_id):

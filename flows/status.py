@@ -17,6 +17,7 @@ from bytewax.dataflow import Dataflow, Stream
 from bytewax.operators import KeyedStream
 
 from flows.companions import Companions
+from flows.erasures import ErasureList
 from flows.gate import Gate, Pace
 from flows.identity import hash_keys
 from flows.running import companied, recovery_folder, run_flow
@@ -58,6 +59,7 @@ class StatusFlow:
         self.window = Window(folder / "window", self.clock, settings.window, limit, fsync=settings.fsync)
         self.writers: list[Writer] = []
         self._keys = hash_keys(settings)
+        self.erasures = ErasureList(lambda: Warehouse(settings.clickhouse, share=True), stop)
         self._topics = [topic for lane in settings.lanes for topic in topics_of(lane)]
         self._gate = Gate(self._topics)
 
@@ -78,7 +80,7 @@ class StatusFlow:
         op.output(f"{lane}_reject", dead, TopicSink(lambda: open_producer(self.settings), self.stop))
 
     def _batches(self, flow: Dataflow, lane: Lane) -> Stream[Batch]:
-        decoder = Decoder(self.window, self._keys, self.clock, self.stats[lane])
+        decoder = Decoder(self.window, self._keys, self.clock, self.stats[lane], self.erasures.current)
         events = op.input(f"{lane}_events", flow, self._source(lane, lane.topic))
         decoded = op.map(f"{lane}_decode", events, decoder.events)
         if lane is not Lane.OTHER:
@@ -154,7 +156,7 @@ def topics(settings: Settings) -> list[str]:
 def build(settings: Settings, stop: Stop, ends: Ends = never) -> tuple[Dataflow, Companions]:
     """The flow and the threads beside it, none of them started."""
     status = StatusFlow(settings, recovery_folder(settings, "status"), stop, ends)
-    return status.dataflow(), Companions(settings, status.stats, status.window, status.clock, stop)
+    return status.dataflow(), Companions(settings, status.stats, status.window, status.clock, stop, status.erasures)
 
 
 def flow() -> Dataflow:

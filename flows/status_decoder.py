@@ -1,13 +1,14 @@
 """What a poll of a lane becomes: parts for the window, tables beside status_events, dead letters."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 import polars as pl
 
 from flows import outbound_records, status_events
 from flows.dead_letters import dead_letter, encode_dead_letter
-from flows.identity import HashKey
+from flows.erasures import NOBODY, Erased
+from flows.identity import HashKey, older_hashes
 from flows.lines import BadLine
 from flows.sources import Poll
 from flows.stats import LaneStats
@@ -34,11 +35,19 @@ class Batch(NamedTuple):
 class Decoder:
     """Decodes for one lane; pure but for its counts. Every line read ends in exactly one place."""
 
-    def __init__(self, window: Window, keys: list[HashKey], clock: Clock, stats: LaneStats) -> None:
+    def __init__(
+        self,
+        window: Window,
+        keys: list[HashKey],
+        clock: Clock,
+        stats: LaneStats,
+        erased: Callable[[], Erased] = lambda: NOBODY,
+    ) -> None:
         self._window = window
         self._keys = keys
         self._clock = clock
         self._stats = stats
+        self._erased = erased
 
     def events(self, poll: Poll) -> Batch:
         """Of a lane's own topic."""
@@ -52,8 +61,8 @@ class Decoder:
     def outbound(self, poll: Poll) -> Batch:
         """Of topic `outbound`, for lane `other`."""
         now = self._clock()
-        decoded = outbound_records.decode(poll.records, now, self._keys[0])
-        self._stats.add(events=decoded.events, waiting=decoded.waiting)
+        decoded = outbound_records.decode(poll.records, now, self._keys[0], self._keys[1:], self._erased())
+        self._stats.add(events=decoded.events, waiting=decoded.waiting, erased=decoded.erased)
         return self._batch(poll, decoded.outcomes, decoded.tables.items(), decoded.bad, now)
 
     def _batch(
@@ -80,9 +89,6 @@ def waiting(foreign: pl.DataFrame, keys: list[HashKey]) -> pl.DataFrame:
     """Rows of table `waiting`; what was recorded under an older key is looked up by that key too."""
     newest, *older = keys
     ids, recipients = foreign["provider_message_id"], foreign["recipient"]
-    pairs = [
-        pl.struct(key.hashes(ids).alias("id"), key.hashes(recipients).alias("recipient"), eager=True) for key in older
-    ]
     frame = foreign.select(
         pl.col("provider").cast(pl.Categorical),
         newest.hashes(ids),
@@ -92,4 +98,4 @@ def waiting(foreign: pl.DataFrame, keys: list[HashKey]) -> pl.DataFrame:
         "event_time",
         "received_at",
     )
-    return frame.with_columns(older_hashes=pl.concat_list(pairs)) if pairs else frame
+    return frame.with_columns(older_hashes(foreign, older))

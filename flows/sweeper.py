@@ -71,8 +71,10 @@ class Sweeper:
     def sweep(self, *, full: bool) -> int:
         """One pass; returns how many rows found their message."""
         started = time.monotonic()
-        unkeyed, waiting = self._warehouse.ask("waiting_rows").row(0)
+        unkeyed, waiting, erased = self._warehouse.ask("waiting_rows").row(0)
         found = self._give_keys() if unkeyed else 0
+        if waiting and erased:
+            found += self._close_erased(full=full)
         found += self._match(full=full) if waiting else 0
         if full:
             self._full_at = time.monotonic() + max(5.0, _FULL_REST * (time.monotonic() - started))
@@ -95,10 +97,17 @@ class Sweeper:
         self._warehouse.insert("unkeyed", done)
         return len(matched)
 
+    def _close_erased(self, *, full: bool) -> int:
+        """What is known of erased people by their message's id: before matching, which might take another's message."""
+        erased = self._warehouse.ask("waiting_erased", waits="waiting", since=_since(full=full))
+        self._warehouse.insert("waiting", erased.select(*_WAITING_KEY, pending=pl.lit(-1, pl.Int8)))
+        self._stats.add(erased=len(erased))
+        return len(erased)
+
     def _match(self, *, full: bool) -> int:
-        since = 0 if full else int(time.time() * 1000) - _RECENT_MS
+        since = _since(full=full)
         oldest = self._clock() - WAITS_AT_MOST_MS
-        matched = self._warehouse.ask("waiting_matches", since=since, oldest=oldest, at_most=AT_MOST)
+        matched = self._warehouse.ask("waiting_matches", waits="waiting", since=since, oldest=oldest, at_most=AT_MOST)
         if not len(matched):
             return 0
         self._land(matched.select(_EVENT))
@@ -109,6 +118,10 @@ class Sweeper:
     def _land(self, events: pl.DataFrame) -> None:
         self._warehouse.insert("status_events", events)
         self._stats.add(matched=len(events))
+
+
+def _since(*, full: bool) -> int:
+    return 0 if full else int(time.time() * 1000) - _RECENT_MS
 
 
 def _say(line: str) -> None:

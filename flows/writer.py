@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from flows.stats import LaneStats
 from flows.stopping import Stop
 from schemas.errors import TidemarkError
+from schemas.times import wall_clock
 from sql.retry import retrying
 
 log = logging.getLogger(__name__)
@@ -122,10 +123,12 @@ class Writer:
 
     def drain(self) -> None:
         """Return when everything that was put has landed; raises what kept it from that."""
+        started = time.monotonic()
         self.begin_drain()
         with self._changed:
             self._changed.wait_for(lambda: self._failure or (not self._pending and not self._inserting))
             self._raise_failure()
+        self._stats.snapshotted(1000 * (time.monotonic() - started))
 
     def close(self) -> None:
         """Without a drain: what has not landed is read again."""
@@ -192,15 +195,18 @@ class Writer:
     def _insert(self, warehouse: Inserts, name: str, block: pl.DataFrame) -> None:
         started = time.monotonic()
         retrying(lambda: warehouse.insert(name, block), self._stopping, self._waits)
+        self._stats.waits_for = ""
         self._stats.add(batches=1, batch_rows=len(block), insert_ms=1000 * (time.monotonic() - started))
         if name == STATUS_EVENTS:
             self._stats.add(rows=len(block))
+            self._stats.landed(block["received_at"].to_physical().to_numpy(), wall_clock())
 
     def _stopping(self) -> bool:
         return self._stop.presses() or self._closed
 
     def _waits(self, line: str) -> None:
         self._stats.add(retries=1)
+        self._stats.waits_for = line
         log.warning("%s: %s", self._thread.name, line)
 
 

@@ -21,6 +21,10 @@ class TopicDown(TopicError):
     """The broker does not answer; trying again may help."""
 
 
+class TopicUnknown(TopicError):
+    """There is no such topic."""
+
+
 class TopicFull(TopicError):
     """No room: nothing of the last append is kept."""
 

@@ -16,6 +16,7 @@ _UNITS_MS = {"ms": 1, "s": SECOND_MS, "m": MINUTE_MS, "h": HOUR_MS, "d": DAY_MS}
 _MOST_SLICES = 10_000
 _LONGEST_NUMBER = 15
 DedupMode = Literal["drop", "observe", "off"]
+LogFormat = Literal["text", "json"]
 
 
 class Slice(Struct, frozen=True):
@@ -55,7 +56,14 @@ class Settings(Struct, frozen=True, kw_only=True):
     hash_key: Annotated[
         str, _about("`VERSION:HEX[,…]`: 128-bit keys that hash personal data, newest first; made if unset")
     ] = ""
+    http_host: Annotated[
+        str, _about("address to listen on; `0.0.0.0` in a container, behind a proxy that ends TLS")
+    ] = "127.0.0.1"
     http_port: Annotated[int, _about("port of the page", 0, 65_535)] = 8000
+    metrics_port: Annotated[
+        int, _about("port of `/metrics`, `/healthz` and `/readyz`, one for each process; 0: none", 0, 65_535)
+    ] = 0
+    log: Annotated[LogFormat, _about("`text` for people or `json`, an object a line")] = "text"
     fsync: Annotated[bool, _about("`1`: file topics and window logs survive power loss, not only kill -9")] = False
     clock: Annotated[
         int, _about("fixed time for seeded campaigns, ms since the epoch; 0: the wall clock", 0, LATEST_MS)

@@ -24,5 +24,10 @@ def wall_clock() -> int:
     return time.time_ns() // 1_000_000
 
 
+def utc_text(at_ms: int) -> str:
+    """As operators read it: `2026-11-21T10:31:19Z`."""
+    return f"{datetime.fromtimestamp(at_ms / 1000, UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
 def fixed_clock(at_ms: int) -> Clock:
     return lambda: at_ms

@@ -20,7 +20,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from flows.topics.interface import MAX_PARTITIONS
-from schemas.errors import TopicError, TopicFull, UsageError
+from schemas.errors import TopicError, TopicFull, TopicUnknown, UsageError
 
 GROUPS_FOLDER = ".groups"
 _PARTITION = re.compile(r"\d{5}")
@@ -57,7 +57,7 @@ def partition_numbers(topic: Path) -> list[int]:
         names = os.listdir(topic) if topic.is_dir() else []
     numbers = sorted(int(name) for name in names if _PARTITION.fullmatch(name))
     if not numbers:
-        raise TopicError(f"no topic {topic.name} in {topic.parent}")
+        raise TopicUnknown(f"no topic {topic.name} in {topic.parent}")
     return numbers
 
 

@@ -11,7 +11,7 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
 from flows.topics.interface import LINE_LIMIT_BYTES, MAX_PARTITIONS
-from schemas.errors import TopicDown, TopicError, UsageError
+from schemas.errors import TopicDown, TopicError, TopicUnknown, UsageError
 
 log = logging.getLogger(__name__)
 
@@ -107,7 +107,7 @@ def kafka_partitions(brokers: str, topic: str, options: dict[str, str]) -> list[
 def known_partitions(client: Any, brokers: str, topic: str) -> int:
     count = count_partitions(client, brokers, topic)
     if count is None:
-        raise TopicError(f"kafka://{brokers}: no topic {topic}")
+        raise TopicUnknown(f"kafka://{brokers}: no topic {topic}")
     return count
 
 

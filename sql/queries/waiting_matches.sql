@@ -1,11 +1,11 @@
--- Which messages do the statuses without our ids belong to? Those that began to wait
+-- Which messages do the statuses without our ids in `waits` (a table as waiting) belong to? Those that began to wait
 -- after `since` and were received after `oldest` (ms since the epoch), and whose provider's id an
 -- outbound record names; where one id covers several messages, the recipient must tell which.
 WITH
     pending AS
     (
         SELECT provider, provider_message_id, recipient, status, error_code, raw_status, event_time, received_at, older_hashes
-        FROM waiting FINAL
+        FROM {waits:Identifier} FINAL
         WHERE inserted_at >= fromUnixTimestamp64Milli({since:Int64}) AND received_at >= fromUnixTimestamp64Milli({oldest:Int64})
     ),
     named AS

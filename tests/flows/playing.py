@@ -1,12 +1,13 @@
 """The middle of the status flow without Bytewax: decode, cut, window, tables, sweeper, as one call after the other."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import groupby, islice
 from pathlib import Path
 from typing import NamedTuple
 
 import polars as pl
 
+from flows.erasures import NOBODY, Erased
 from flows.identity import HashKey
 from flows.sources import Poll
 from flows.stats import LaneStats
@@ -47,6 +48,7 @@ class Middle:
         mode: Mode = DEFAULT,
         keys: Sequence[HashKey] = KEYS,
         now_ms: int = NOW_MS,
+        erased: Callable[[], Erased] = lambda: NOBODY,
     ) -> None:
         clock = fixed_clock(now_ms)
         self.warehouse = warehouse
@@ -54,7 +56,7 @@ class Middle:
         self.sweeper = Sweeper(warehouse, clock, self.stats, Stop())
         self._mode = mode
         self._window = Window(folder, clock, mode.span_ms, 1 << 30)
-        self._decoder = Decoder(self._window, list(keys), clock, self.stats)
+        self._decoder = Decoder(self._window, list(keys), clock, self.stats, erased)
         self._slots: dict[tuple[Lane, str], DedupWindow] = {}
         self._pending: list[Table] = []
 

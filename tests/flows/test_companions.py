@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from flows.companions import Companions
+from flows.erasures import ErasureList
 from flows.stats import LaneStats
 from flows.stopping import Stop
 from flows.sweeper import Sweeper
@@ -26,7 +27,8 @@ def companions(tables: Warehouse, folder: Path, stop: Stop, slice_: Slice = WHOL
     settings = Settings(clickhouse=str(tables), recovery=str(folder / "recovery"), slice=slice_)
     stats = {lane: LaneStats("status", lane, str(slice_)) for lane in Lane}
     clock = fixed_clock(NOW_MS)
-    return Companions(settings, stats, Window(folder / "beside", clock, HOUR_MS, 1 << 30), clock, stop)
+    erasures = ErasureList(lambda: Warehouse(settings.clickhouse, share=True), stop)
+    return Companions(settings, stats, Window(folder / "beside", clock, HOUR_MS, 1 << 30), clock, stop, erasures)
 
 
 @pytest.fixture

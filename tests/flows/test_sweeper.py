@@ -304,3 +304,23 @@ def test_a_database_that_is_down_is_waited_for(tables: Warehouse, tmp_path: Path
     down: Any = Down(tables, 99)
     Sweeper(down, fixed_clock(NOW_MS), LaneStats("status", "other", "0/1"), stop).run()
     assert (len(events(tables)), count(tables, "waiting"), Down.failures) == (1, 0, 0)
+
+
+@pytest.mark.parametrize("landed_before", [True, False])
+def test_a_record_of_a_sender_that_numbers_nothing_keeps_its_key_over_a_rotation(
+    tables: Warehouse, tmp_path: Path, landed_before: bool
+) -> None:
+    """Its first record was hashed by an older key, and has its key already, or waits beside the second."""
+    before = Middle(tables, tmp_path / "a", keys=[OLD])
+    before.outbound([placed(3, guest())])
+    before.flush()
+    if landed_before:
+        before.sweeper.finish()
+    after = Middle(tables, tmp_path / "b", keys=[NEW, OLD])
+    after.outbound([placed(9, guest()), placed(10, guest(1))])
+    after.events(Lane.DELIVERED, records_of([line(foreign(provider_message_id="pm-0"))]))
+    after.finish()
+    before.close()
+    assert [row[1] for row in events(tables)] == [FIRST_PLACE + 3]
+    assert messages(tables) == 2
+    assert count(tables, "unkeyed") == 0

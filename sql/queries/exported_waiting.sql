@@ -1,0 +1,5 @@
+-- How many statuses wait for an outbound record, by provider?
+SELECT provider, count() AS statuses
+FROM waiting FINAL
+GROUP BY provider
+ORDER BY provider

@@ -1,0 +1,6 @@
+"""Fixtures of the tests of what processes tell of themselves."""
+
+from tests.flows.conftest import _opened, tables
+from tests.parts.flows import pipeline
+
+__all__ = ["_opened", "pipeline", "tables"]
