@@ -18,7 +18,11 @@ def serve_until(settings: Settings, ended: Callable[[], bool]) -> None:
     """Serve on loopback until `ended()`, SIGTERM or Ctrl-C. Raises UsageError when the port is taken."""
     with Warehouse(settings.clickhouse, share=True) as warehouse:
         config = uvicorn.Config(
-            build_app(warehouse), host=HOST, port=settings.http_port, log_level="warning", timeout_graceful_shutdown=2
+            build_app(warehouse, settings),
+            host=HOST,
+            port=settings.http_port,
+            log_level="warning",
+            timeout_graceful_shutdown=2,
         )
         asyncio.run(_serve(uvicorn.Server(config), ended))
 

@@ -16,6 +16,7 @@ _UNITS_MS = {"ms": 1, "s": SECOND_MS, "m": MINUTE_MS, "h": HOUR_MS, "d": DAY_MS}
 _MOST_SLICES = 10_000
 _LONGEST_NUMBER = 15
 DedupMode = Literal["drop", "observe", "off"]
+Access = Literal["keys", "open"]
 
 
 class Slice(Struct, frozen=True):
@@ -56,6 +57,11 @@ class Settings(Struct, frozen=True, kw_only=True):
         str, _about("`VERSION:HEX[,…]`: 128-bit keys that hash personal data, newest first; made if unset")
     ] = ""
     http_port: Annotated[int, _about("port of the page", 0, 65_535)] = 8000
+    access: Annotated[Access, _about("`keys`: the API wants one; `open`: it answers everybody on this machine")] = (
+        "keys"
+    )
+    rate: Annotated[int, _about("requests a minute that the API takes from one address", 1, 10_000_000)] = 3_000
+    link_secret: Annotated[str, _about("signs share links and sessions, 32 characters or more; made if unset")] = ""
     fsync: Annotated[bool, _about("`1`: file topics and window logs survive power loss, not only kill -9")] = False
     clock: Annotated[
         int, _about("fixed time for seeded campaigns, ms since the epoch; 0: the wall clock", 0, LATEST_MS)

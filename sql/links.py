@@ -39,7 +39,7 @@ class Link(Protocol):
 
     def select(self, sql: str, parameters: dict[str, Any]) -> bytes: ...
 
-    def command(self, sql: str) -> None: ...
+    def command(self, sql: str, parameters: dict[str, Any]) -> None: ...
 
     def is_lost(self, code: int | None) -> bool:
         """Whether after an error with ClickHouse's `code`, None for none, only a new connection helps."""
@@ -108,8 +108,8 @@ class ServerLink:
     def select(self, sql: str, parameters: dict[str, Any]) -> bytes:
         return self._client.raw_query(sql, parameters or None, fmt="ArrowStream")
 
-    def command(self, sql: str) -> None:
-        self._client.command(sql)
+    def command(self, sql: str, parameters: dict[str, Any]) -> None:
+        self._client.command(sql, parameters or None)
 
     def is_lost(self, code: int | None) -> bool:
         return code is None
@@ -156,14 +156,12 @@ class EngineLink:
             )
 
     def select(self, sql: str, parameters: dict[str, Any]) -> bytes:
-        _, bound = bind_query(sql, parameters) if parameters else (sql, {})
-        values = {name.removeprefix("param_"): value for name, value in bound.items()}
         with self._handle() as handle:
-            return bytes(handle.query(sql, "ArrowStream", params=values).bytes())
+            return bytes(handle.query(sql, "ArrowStream", params=_bound(sql, parameters)).bytes())
 
-    def command(self, sql: str) -> None:
+    def command(self, sql: str, parameters: dict[str, Any]) -> None:
         with self._handle() as handle:
-            handle.query(sql)
+            handle.query(sql, params=_bound(sql, parameters))
 
     def is_lost(self, code: int | None) -> bool:  # noqa: ARG002 - the engine is this process's own
         return False
@@ -173,6 +171,12 @@ class EngineLink:
 
     def _handle(self) -> AbstractContextManager[Any]:
         return self._engine.handle(database=self._database, **SESSION_SETTINGS)
+
+
+def _bound(sql: str, parameters: dict[str, Any]) -> dict[str, Any]:
+    """Written as ClickHouse reads parameters, under the names that chDB knows them by."""
+    _, bound = bind_query(sql, parameters) if parameters else (sql, {})
+    return {name.removeprefix("param_"): value for name, value in bound.items()}
 
 
 def _write_arrow(frame: pl.DataFrame, file: BinaryIO, compression: str | None = None) -> None:

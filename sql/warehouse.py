@@ -68,9 +68,9 @@ class Warehouse:
         assert isinstance(frame, pl.DataFrame)  # a table's, not a column's
         return frame
 
-    def command(self, sql: str) -> None:
-        """Run a statement that returns no rows."""
-        self._do(lambda link: link.command(sql))
+    def command(self, sql: str, parameters: Mapping[str, Any] | None = None) -> None:
+        """Run a statement that returns no rows; `parameters` fill its `{name:Type}` places."""
+        self._do(lambda link: link.command(sql, dict(parameters or {})))
 
     def close(self) -> None:
         """Never raises. The Warehouse connects anew if it is used again."""
