@@ -10,11 +10,12 @@ help: ## list these commands
 
 setup: $(READY) ## a virtual environment in .venv, everything installed
 
-$(READY): requirements.lock pyproject.toml
+$(READY): requirements.lock pyproject.toml api/package-lock.json
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or 3.12 is needed; set PYTHON= to one" >&2; exit 2; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	$(BIN)/npm ci --prefix api --no-audit --no-fund --ignore-scripts --loglevel=error
 	@touch $@
 
 demo: setup ## play a campaign live, embedded, with a page on port 8000
@@ -38,6 +39,6 @@ lock: setup ## pin what pyproject.toml allows, without registry addresses
 		--no-header --generate-hashes pyproject.toml -o requirements.lock
 
 clean: ## remove what make and the demo made
-	rm -rf $(VENV) .cache data
+	rm -rf $(VENV) api/node_modules .cache data
 
 .PHONY: help setup demo test check generate lock clean

@@ -6,12 +6,17 @@ from api.server import serve_until
 from schemas.errors import TidemarkError
 from schemas.settings import Settings
 from sql.cli import Parser
+from sql.migrate import migrate
+from sql.warehouse import Warehouse
 
 
 def main() -> int:
     try:
         Parser(prog="python -m api", description=__doc__).parse_args()
-        serve_until(Settings.from_env(), lambda: False)
+        settings = Settings.from_env()
+        with Warehouse(settings.clickhouse, share=True, create=True) as warehouse:
+            migrate(warehouse)
+            serve_until(settings, lambda: False)
     except TidemarkError as error:
         print(f"api: {error}", file=sys.stderr)
         return error.exit_code

@@ -1,84 +1,71 @@
-"""Campaign reports over HTTP: thin routes, each question answered by a file in sql/queries."""
+"""The whole service: reports, live pages, share links. Thin routes, each question answered by a file in sql/queries."""
 
-from pathlib import Path
-from typing import Annotated
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
-from fastapi import APIRouter, FastAPI, Query, Request
-from fastapi.responses import FileResponse, JSONResponse
-from pydantic import AwareDatetime, BaseModel
+from fastapi import FastAPI
 
-from schemas.errors import TidemarkError, WarehouseDown
+from api import pages, problems, sessions, share
+from api.access import Gate
+from api.context import Asking, Context
+from api.live import routes as live
+from api.live.desk import Desk
+from api.reports import campaigns, exports, messages
+from api.reports import routes as reports
+from api.shield import Shield
+from api.signing import Signer, link_secret
+from schemas.settings import Settings
 from sql.warehouse import Warehouse
 
-PAGE = Path(__file__).parent / "static" / "index.html"
-router = APIRouter(prefix="/api/campaigns")
+ABOUT = """How far did each message get? Counts are exact whatever is duplicated, late, reordered or replayed.
+
+Every number is answered by a file in `sql/queries`, so that anybody can ask the same. Errors are problem details
+(RFC 9457). Keys: `Authorization: Bearer tm_…`, made by `python -m api.keys create`, with the scopes `read` (reports),
+`export` (rows of messages, files) and `admin`."""
 
 
-class CampaignLine(BaseModel):
-    """A campaign in the list."""
+def build_app(warehouse: Warehouse, settings: Settings) -> FastAPI:
+    """Connects when it is asked something. Raises UsageError for settings that can't be."""
 
-    campaign_id: str
-    name: str
-    channel: str
-    audience: int
-    frozen_at: AwareDatetime
-    sent: int
-    delivered: int
-    read: int
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        app.state.desk.background.start()
+        yield
+        await app.state.desk.stop()
 
-
-class Funnel(BaseModel):
-    """Messages that reached each stage, out of those sent."""
-
-    sent: int
-    delivered: int
-    delivered_inferred: int
-    read: int
-    clicked: int
-    failed: int
-    failed_ever: int
-    rejected: int
-    complained: int
-    unsubscribed: int
-    retried: int
-
-
-@router.get("")
-def list_campaigns(
-    request: Request,
-    search: Annotated[str, Query(max_length=100)] = "",
-    at_most: Annotated[int, Query(ge=1, le=500)] = 50,
-    skip: Annotated[int, Query(ge=0, le=1_000_000)] = 0,
-) -> list[CampaignLine]:
-    """Newest first; `search` looks into id and name."""
-    rows = _warehouse(request).ask("campaigns", search=search, at_most=at_most, skip=skip)
-    return [CampaignLine(**row) for row in rows.iter_rows(named=True)]
-
-
-@router.get("/{campaign_id}/funnel")
-def read_funnel(request: Request, campaign_id: str) -> Funnel:
-    """How many messages got how far; all 0 for a campaign that nothing is known of."""
-    return Funnel(**_warehouse(request).ask("funnel", campaign_id=campaign_id).row(0, named=True))
-
-
-def build_app(warehouse: Warehouse) -> FastAPI:
-    """The whole service over one warehouse; connects when it is asked something."""
-    app = FastAPI(title="Tidemark", description="How far did each message get?")
-    app.state.warehouse = warehouse
-    app.include_router(router)
-    app.add_api_route("/", lambda: FileResponse(PAGE), include_in_schema=False)
-    app.add_api_route("/healthz", lambda: {"status": "ok"})
-    app.add_exception_handler(TidemarkError, _problem)
+    app = FastAPI(
+        title="Tidemark", description=ABOUT, version="1", lifespan=lifespan, openapi_url="/api/openapi.json",
+        docs_url=None, redoc_url=None, swagger_ui_oauth2_redirect_url=None,
+    )  # fmt: skip
+    _add_state(app, Context(warehouse, settings, settings.now()))
+    for router in (
+        campaigns.router,
+        live.router,
+        reports.router,
+        messages.router,
+        exports.router,
+        share.router,
+        sessions.router,
+    ):
+        app.include_router(router)
+    app.add_api_route("/healthz", lambda: {"status": "ok"}, tags=["health"])
+    app.add_api_route("/readyz", _read_ready, tags=["health"], responses=problems.documented())
+    pages.add_pages(app)
+    problems.add_handlers(app)
+    app.add_middleware(Shield, per_minute=settings.rate)
     return app
 
 
-def _warehouse(request: Request) -> Warehouse:
-    warehouse: Warehouse = request.app.state.warehouse
-    return warehouse
+def _add_state(app: FastAPI, context: Context) -> None:
+    secret = link_secret(context.settings)
+    sessions_signer = Signer(secret, "session", context.clock)
+    app.state.context = context
+    app.state.desk = Desk(context)
+    app.state.gate = Gate(context.warehouse, sessions_signer, is_open=context.settings.access == "open")
+    app.state.links = Signer(secret, "share link", context.clock)
 
 
-def _problem(_request: Request, error: Exception) -> JSONResponse:
-    """RFC 9457. What ClickHouse said stays in our log."""
-    status = 503 if isinstance(error, WarehouseDown) else 500
-    title = "The database does not answer" if status == 503 else "The question could not be answered"
-    return JSONResponse({"title": title, "status": status}, status, media_type="application/problem+json")
+def _read_ready(asking: Asking) -> dict[str, str]:
+    """Whether the database answers."""
+    asking.rows("events_held")
+    return {"status": "ok"}

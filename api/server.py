@@ -18,7 +18,7 @@ def serve_until(settings: Settings, ended: Callable[[], bool]) -> None:
     """Serve until `ended()`, SIGTERM or Ctrl-C. Raises UsageError when the port is taken."""
     with Warehouse(settings.clickhouse, share=True) as warehouse:
         config = uvicorn.Config(
-            beside(build_app(warehouse), Receiver(settings)),
+            beside(build_app(warehouse, settings), Receiver(settings)),
             host=settings.http_host,
             port=settings.http_port,
             log_level="warning",

@@ -38,6 +38,10 @@ class Parsed(NamedTuple):
     events: pl.DataFrame
     dead_letters: list[DeadLetter]
 
+    @property
+    def event_count(self) -> int:
+        return len(self.events) + sum(len(events.statuses) for events in self.plain)
+
 
 class _Failure(NamedTuple):
     bad: BadRecord

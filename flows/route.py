@@ -56,18 +56,19 @@ class Router:
         parsed = parse_envelopes(poll.records, poll.topic, self._clock())
         for letter in parsed.dead_letters:
             self._stats.add_dead_letters(letter.reason)
-        rows = len(parsed.events) + sum(len(events.statuses) for events in parsed.plain)
-        self._stats.add(events=rows + len(parsed.dead_letters), rows=rows)
+        self._stats.add(events=parsed.event_count + len(parsed.dead_letters), rows=parsed.event_count)
         dead = [(letter.partition, encode_dead_letter(letter)) for letter in parsed.dead_letters]
         return Routed(
-            lines=[("0", lines) for lines in self._lines(parsed)],
+            lines=[("0", lines) for lines in lane_lines(parsed, self._partitions)],
             dead=[("0", (DLQ_WEBHOOK, partition, line)) for partition, line in dead],
         )
 
-    def _lines(self, parsed: Parsed) -> Iterator[Lines]:
-        for events in parsed.plain:
-            yield from plain_lines_by_topic(events, self._partitions)
-        yield from lines_by_topic(parsed.events, self._partitions)
+
+def lane_lines(parsed: Parsed, partitions: int) -> Iterator[Lines]:
+    """All events as NDJSON for each lane's topic and partition."""
+    for events in parsed.plain:
+        yield from plain_lines_by_topic(events, partitions)
+    yield from lines_by_topic(parsed.events, partitions)
 
 
 def lines_by_topic(events: pl.DataFrame, partitions: int) -> Iterator[Lines]:

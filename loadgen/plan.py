@@ -72,6 +72,9 @@ class Plan(Struct, frozen=True, kw_only=True):
     start_ms: int
     duration_ms: int = 5 * HOUR_MS + 30 * MINUTE_MS
     campaign_id: str = "autumn-sale"
+    campaign_name: str = "Autumn sale"
+    alone: bool = False
+    """Without the other team's campaign, and without strays."""
     providers: tuple[Provider, ...] = ()
     haste: float = 1.0
     """Every wait is this many times shorter."""
@@ -133,7 +136,7 @@ def _campaigns(plan: Plan) -> Iterator[Campaign]:
     names = tuple(provider.name for provider in plan.mix)
     yield Campaign(
         id=plan.campaign_id,
-        name="Autumn sale",
+        name=plan.campaign_name,
         number=0,
         messages=plan.messages,
         recorded=0.999,
@@ -149,6 +152,8 @@ def _campaigns(plan: Plan) -> Iterator[Campaign]:
         late_records=0.02,
         repeated_records=0.005,
     )
+    if plan.alone:
+        return
     yield Campaign(
         id=_OTHERS,
         name="Night survey of another team",
@@ -183,3 +188,22 @@ def live_plan(messages: int, start_ms: int, seed: int = 1, duration_ms: int = 3 
     """A campaign to watch: over in minutes, its figures moving all the while."""
     start_ms = start_ms // SECOND_MS * SECOND_MS
     return Plan(seed=seed, messages=messages, start_ms=start_ms, duration_ms=duration_ms, haste=25.0, pilot=False)
+
+
+def earlier_plans(before_ms: int, seed: int = 1) -> list[Plan]:
+    """Two small campaigns of the days before, whole: what a live one is compared with."""
+    named = (("summer-sale", "Summer sale", 3), ("parcel-lockers", "Parcel lockers, new hours", 1))
+    return [
+        Plan(
+            seed=seed + days,
+            messages=6_000 * (1 + days),
+            start_ms=(before_ms - days * DAY_MS) // HOUR_MS * HOUR_MS,
+            duration_ms=5 * MINUTE_MS,
+            haste=25.0,
+            pilot=False,
+            campaign_id=campaign_id,
+            campaign_name=name,
+            alone=True,
+        )
+        for campaign_id, name, days in named
+    ]

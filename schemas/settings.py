@@ -17,6 +17,7 @@ _MOST_SLICES = 10_000
 _LONGEST_NUMBER = 15
 DedupMode = Literal["drop", "observe", "off"]
 LogFormat = Literal["text", "json"]
+Access = Literal["keys", "open"]
 
 
 class Slice(Struct, frozen=True):
@@ -64,6 +65,11 @@ class Settings(Struct, frozen=True, kw_only=True):
         int, _about("port of `/metrics`, `/healthz` and `/readyz`, one for each process; 0: none", 0, 65_535)
     ] = 0
     log: Annotated[LogFormat, _about("`text` for people or `json`, an object a line")] = "text"
+    access: Annotated[Access, _about("`keys`: the API wants one; `open`: it answers everybody on this machine")] = (
+        "keys"
+    )
+    rate: Annotated[int, _about("requests a minute that the API takes from one address", 1, 10_000_000)] = 3_000
+    link_secret: Annotated[str, _about("signs share links and sessions, 32 characters or more; made if unset")] = ""
     fsync: Annotated[bool, _about("`1`: file topics and window logs survive power loss, not only kill -9")] = False
     clock: Annotated[
         int, _about("fixed time for seeded campaigns, ms since the epoch; 0: the wall clock", 0, LATEST_MS)

@@ -69,7 +69,7 @@ class Warehouse:
         return frame
 
     def command(self, sql: str, parameters: Mapping[str, Any] | None = None) -> None:
-        """Run a statement that returns no rows; ClickHouse puts in the parameters."""
+        """Run a statement that returns no rows; `parameters` fill its `{name:Type}` places."""
         self._do(lambda link: link.command(sql, dict(parameters or {})))
 
     def close(self) -> None:

@@ -12,7 +12,7 @@ import polars as pl
 from flows import outbound_records, status_events
 from flows.envelopes import parse_envelopes
 from flows.identity import HashKey
-from flows.route import lines_by_topic
+from flows.route import lane_lines
 from flows.status_decoder import waiting
 from flows.topics import Record
 from flows.writer import STATUS_EVENTS, Table, by_table
@@ -29,7 +29,7 @@ class Derived(NamedTuple):
 def derive_webhooks(records: Sequence[Record], campaign_id: str, now_ms: int, keys: list[HashKey]) -> Derived:
     """The events of one campaign; those without our ids may be any campaign's."""
     parsed = parse_envelopes(records, WEBHOOK, now_ms)
-    runs = [Record(0, 0, 0, lines) for _, _, lines in lines_by_topic(parsed.events, 1)]
+    runs = [Record(0, 0, 0, lines) for _, _, lines in lane_lines(parsed, 1)]
     decoded = status_events.decode(runs, now_ms)
     return Derived(_landing(decoded.own, campaign_id), _as_rows("waiting", waiting(decoded.foreign, keys)))
 

@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from flows.envelopes import parse_envelopes
 from flows.history.span import Span
-from flows.route import lines_by_topic
+from flows.route import lane_lines
 from flows.topics import Producer, Record
 from schemas.errors import UsageError
 from schemas.settings import Settings
@@ -70,9 +70,9 @@ class Replay:
     def _parse(self, records: list[Record]) -> None:
         parsed = parse_envelopes(records, WEBHOOK, self._clock())
         self._refused.update(letter.reason for letter in parsed.dead_letters)
-        for topic, partition, lines in lines_by_topic(parsed.events, self._producer.partitions(STATUS_TOPICS[0])):
+        for topic, partition, lines in lane_lines(parsed, self._producer.partitions(STATUS_TOPICS[0])):
             self._append(topic, partition, lines)
-        self._done.events += len(parsed.events)
+        self._done.events += parsed.event_count
 
     def _append(self, topic: str, partition: int, lines: bytes) -> None:
         self._producer.append(topic, partition % self._producer.partitions(topic), lines)

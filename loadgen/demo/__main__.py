@@ -30,6 +30,7 @@ _LOCAL = {
     "BROKER": f"file://{FOLDER}/topics",
     "CLICKHOUSE": f"chdb://{FOLDER}/clickhouse",
     "RECOVERY": f"{FOLDER}/recovery",
+    "ACCESS": "open",
 }
 
 
@@ -79,7 +80,7 @@ def _in_words(report: Report) -> str:
 def _live(options: argparse.Namespace) -> int:
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s %(message)s")
     settings = Settings.from_env()
-    start_ms = wall_clock() // SECOND_MS * SECOND_MS + 2 * SECOND_MS
+    start_ms = wall_clock() // SECOND_MS * SECOND_MS + 8 * SECOND_MS
     plan = live_plan(options.messages, start_ms, options.seed)
 
     def serve(failed: Callable[[], bool]) -> None:

@@ -7,8 +7,9 @@ from collections.abc import Callable
 from flows.topics import open_producer
 from loadgen.demo.compare import differences
 from loadgen.demo.flows_run import Flows
-from loadgen.plan import Plan
-from loadgen.writing import Run, append
+from loadgen.plan import Plan, earlier_plans
+from loadgen.processes import behind
+from loadgen.writing import Run, append, write
 from schemas.errors import TidemarkError
 from schemas.settings import Settings
 from schemas.times import wall_clock
@@ -17,6 +18,8 @@ from sql.warehouse import Warehouse
 
 _SLICE_MS = 50
 _SETTLE_S = 3.0
+_LOOK_EVERY_S = 0.5
+_PATIENCE_S = 120.0
 _STEPS = 60
 
 
@@ -58,9 +61,11 @@ def _play(
 def _write(
     settings: Settings, plan: Plan, warehouse: Warehouse, ended: threading.Event, tell: Callable[[str], None]
 ) -> None:
-    """Each twentieth of a second when its time has come."""
+    """Earlier campaigns at once, then each twentieth of a second of the live one when its time has come."""
     producer = open_producer(settings)
     try:
+        for earlier in earlier_plans(plan.start_ms, plan.seed):
+            write(Run(earlier, "webhook", producer.partitions), producer)
         run = Run(plan, "webhook", producer.partitions, steps=_STEPS)
         for chunk in run.chunks(slice_ms=_SLICE_MS):
             if ended.wait(max(0.0, (chunk.at_ms - wall_clock()) / 1000)):
@@ -69,6 +74,14 @@ def _write(
             producer.flush()
     finally:
         producer.close()
-    time.sleep(_SETTLE_S)
+    _settle(settings, ended)
     wrong = differences(warehouse, run.expected())
     tell("every figure is exact" if not wrong else f"{len(wrong)} figures are off, the first: {wrong[0]}")
+
+
+def _settle(settings: Settings, ended: threading.Event) -> None:
+    """Until the flows have read all, and what came without ids has found its message."""
+    deadline_s = time.monotonic() + _PATIENCE_S
+    while behind(settings) and time.monotonic() < deadline_s and not ended.wait(_LOOK_EVERY_S):
+        pass
+    ended.wait(_SETTLE_S)

@@ -1,29 +1,53 @@
 -- Which campaigns are there, newest first, and how far did each get? Those whose id or name contains `search`.
+WITH chosen AS
+(
+    SELECT toString(campaign_id) AS campaign_id, name, toString(channel) AS channel, audience, frozen_at
+    FROM campaigns FINAL
+    WHERE positionCaseInsensitiveUTF8(campaign_id, {search:String}) > 0 OR positionCaseInsensitiveUTF8(name, {search:String}) > 0
+    ORDER BY frozen_at DESC, campaign_id
+    LIMIT {at_most:UInt32} OFFSET {skip:UInt32}
+)
 SELECT
     c.campaign_id AS campaign_id,
     c.name AS name,
     c.channel AS channel,
     c.audience AS audience,
     c.frozen_at AS frozen_at,
-    bitmapCardinality(t.sent) AS sent,
-    bitmapCardinality(t.delivered) AS delivered,
-    bitmapCardinality(t.read) AS read
-FROM
-(
-    SELECT campaign_id, name, channel, audience, frozen_at
-    FROM campaigns FINAL
-    WHERE positionCaseInsensitiveUTF8(campaign_id, {search:String}) > 0 OR positionCaseInsensitiveUTF8(name, {search:String}) > 0
-    ORDER BY frozen_at DESC, campaign_id
-    LIMIT {at_most:UInt32} OFFSET {skip:UInt32}
-) AS c
+    bitmapCardinality(t.sets.1) AS sent,
+    bitmapCardinality(t.sets.2) AS delivered,
+    bitmapCardinality(t.sets.3) AS read,
+    bitmapCardinality(t.sets.4) AS clicked,
+    bitmapAndnotCardinality(t.sets.5, bitmapOr(t.sets.2, bitmapOr(t.sets.3, t.sets.4))) AS failed,
+    p.last_at AS last_at,
+    p.queue AS queue,
+    p.in_flight AS in_flight,
+    p.slower_because AS slower_because
+FROM chosen AS c
 LEFT JOIN
 (
     SELECT
-        campaign_id,
-        groupBitmapMergeStateIf(messages, status NOT IN ('rejected', 'unsubscribed', 'resubscribed', 'unknown')) AS sent,
-        groupBitmapMergeStateIf(messages, status = 'delivered') AS delivered,
-        groupBitmapMergeStateIf(messages, status = 'read') AS read
-    FROM totals
+        toString(campaign_id) AS campaign_id,
+        (
+            groupBitmapMergeStateIf(messages, status NOT IN ('rejected', 'unsubscribed', 'resubscribed', 'unknown')),
+            groupBitmapMergeStateIf(messages, status = 'delivered'),
+            groupBitmapMergeStateIf(messages, status = 'read'),
+            groupBitmapMergeStateIf(messages, status = 'clicked'),
+            groupBitmapMergeStateIf(messages, status = 'failed')
+        ) AS sets
+    FROM reached
+    WHERE campaign_id IN (SELECT campaign_id FROM chosen)
     GROUP BY campaign_id
 ) AS t ON t.campaign_id = c.campaign_id
+LEFT JOIN
+(
+    SELECT
+        toString(campaign_id) AS campaign_id,
+        maxOrNull(g.at) AS last_at,
+        argMax(g.queue, g.at) AS queue,
+        argMax(g.in_flight, g.at) AS in_flight,
+        toString(argMax(g.slower_because, g.at)) AS slower_because
+    FROM progress AS g
+    WHERE campaign_id IN (SELECT campaign_id FROM chosen)
+    GROUP BY campaign_id
+) AS p ON p.campaign_id = c.campaign_id
 ORDER BY frozen_at DESC, campaign_id

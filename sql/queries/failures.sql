@@ -2,7 +2,7 @@
 -- `failed_ever` of the funnel; `lost` are those that nothing better is known of.
 WITH (
     SELECT groupBitmapMergeState(messages)
-    FROM totals
+    FROM reached
     WHERE campaign_id = {campaign_id:String} AND status IN ('delivered', 'read', 'clicked')
 ) AS arrived
 SELECT

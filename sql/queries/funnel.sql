@@ -12,7 +12,7 @@ WITH (
             groupBitmapMergeStateIf(messages, status = 'unsubscribed'),
             groupBitmapMergeStateIf(messages, retried)
         )
-    FROM totals
+    FROM reached
     WHERE campaign_id = {campaign_id:String}
 ) AS sets
 SELECT

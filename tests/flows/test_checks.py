@@ -9,6 +9,9 @@ from tests.flows.making import NOW_MS, campaign, event, outbound
 from tests.flows.playing import CHECKS, faults, play
 
 MISSING, EXTRA, MOVED = "missing", "extra", "moved"
+VIEWS = (
+    "messages_mv", "totals_mv", "minutes_mv", "latency_mv", "latency_sample_mv", "reached_mv", "provider_latency_mv",
+)  # fmt: skip
 STRANGER = "groupBitmapState(toUInt64(9999999))"
 
 FAULTS: dict[tuple[str, str], str] = {
@@ -30,9 +33,20 @@ FAULTS: dict[tuple[str, str], str] = {
             "latency_sample": "latency_sample",
             "dispositions": "dispositions",
             "splits": "splits",
+            "reached": "reached",
+            "provider_latency": "provider_latency",
         }.items()
     },
     ("totals", EXTRA): f"INSERT INTO totals SELECT * EXCEPT (messages), {STRANGER} FROM totals GROUP BY ALL LIMIT 1",
+    ("reached", EXTRA): f"INSERT INTO reached SELECT * EXCEPT (messages), {STRANGER} FROM reached GROUP BY ALL LIMIT 1",
+    ("reached", MOVED): "INSERT INTO reached SELECT * REPLACE ('read' AS status) FROM reached LIMIT 1",
+    ("provider_latency", EXTRA): f"""
+        INSERT INTO provider_latency SELECT * EXCEPT (messages), {STRANGER} FROM provider_latency GROUP BY ALL LIMIT 1
+    """,
+    (
+        "provider_latency",
+        MOVED,
+    ): "INSERT INTO provider_latency SELECT * REPLACE (0 AS cell) FROM provider_latency LIMIT 1",
     ("totals", MOVED): "INSERT INTO totals SELECT * REPLACE ('other' AS provider) FROM totals LIMIT 1",
     (
         "timeline",
@@ -86,7 +100,7 @@ def test_a_check_finds_a_planted_fault(played: Warehouse, check: str, kind: str)
 @pytest.mark.parametrize("key", [9_999_999, 3])
 def test_an_event_that_no_rollup_saw_is_found_by_all(played: Warehouse, key: int) -> None:
     """Of a new message, or of one that is known by a later event."""
-    for view in ("messages_mv", "totals_mv", "minutes_mv", "latency_mv", "latency_sample_mv"):
+    for view in VIEWS:
         played.command(f"DETACH TABLE {view}")
     try:
         played.command(f"""
@@ -95,9 +109,10 @@ def test_an_event_that_no_rollup_saw_is_found_by_all(played: Warehouse, key: int
             FROM (SELECT * FROM status_events WHERE status = 'delivered' LIMIT 1) AS one, numbers({key}, 16 * 40) AS n
         """)
     finally:
-        for view in ("messages_mv", "totals_mv", "minutes_mv", "latency_mv", "latency_sample_mv"):
+        for view in VIEWS:
             played.command(f"ATTACH TABLE {view}")
-    assert set(faults(played)) == {"messages", "totals", "timeline", "latency", "latency_sample"}
+    seen = {"messages", "totals", "timeline", "latency", "latency_sample", "reached", "provider_latency"}
+    assert set(faults(played)) == seen
 
 
 def test_every_check_is_tried() -> None:

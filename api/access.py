@@ -1,0 +1,125 @@
+"""Who may ask: a key (`Authorization: Bearer tm_…`), a session made from one, or anybody on this machine.
+
+With TIDEMARK_ACCESS=open only a request from loopback, to a loopback name, is let in without a key: a web page that
+makes a browser ask under a name of its own (DNS rebinding) is not, nor is one that comes through a tunnel.
+"""
+
+import time
+from ipaddress import ip_address
+from typing import Any
+from urllib.parse import urlsplit
+
+from fastapi import Depends, Request
+
+from api.keys import Key, Scope, find_key
+from api.problems import Refusal
+from api.signing import Signer
+from sql.warehouse import Warehouse
+
+SESSION_COOKIE = "tidemark_session"
+SESSION_MS = 12 * 3_600_000
+LOCAL = Key("local", "this machine", frozenset({"admin"}))
+_LOOPBACK_NAMES = ("localhost",)
+_KEPT_S = 5.0
+_MOST_KEPT = 1_000
+
+
+class Gate:
+    """Decides who asks. Keys found are believed for 5 s: so long a revoked one still opens."""
+
+    def __init__(self, warehouse: Warehouse, sessions: Signer, *, is_open: bool) -> None:
+        self._warehouse = warehouse
+        self.sessions = sessions
+        self._is_open = is_open
+        self._kept: dict[str, tuple[float, Key]] = {}
+
+    def key_of(self, request: Request) -> Key | None:
+        """Raises Refusal 403 for a write that another site's page asks for."""
+        if request.method not in ("GET", "HEAD", "OPTIONS") and _is_foreign(request):
+            raise Refusal(403, "This request comes from another site")
+        scheme, _, text = request.headers.get("authorization", "").partition(" ")
+        if scheme.lower() == "bearer":
+            return self.find(text.strip())
+        session = self.sessions.read(request.cookies.get(SESSION_COOKIE, ""))
+        if session:
+            return self._of_session(session)
+        return LOCAL if self._is_open and is_local(request) else None
+
+    def find(self, text: str) -> Key | None:
+        kept = self._kept.get(text)
+        if kept and time.monotonic() - kept[0] < _KEPT_S:
+            return kept[1]
+        key = find_key(self._warehouse, text)
+        if key:
+            if len(self._kept) >= _MOST_KEPT:
+                self._kept.clear()
+            self._kept[text] = (time.monotonic(), key)
+        return key
+
+    def _of_session(self, session: dict[str, Any]) -> Key | None:
+        """A session ends with its key."""
+        name = str(session.get("key_id", ""))
+        kept = self._kept.get(name)
+        if kept and time.monotonic() - kept[0] < _KEPT_S:
+            return kept[1]
+        for row in self._warehouse.ask("keys").iter_rows(named=True):
+            if row["key_id"] == name and not row["revoked"]:
+                key = Key(name, row["label"], frozenset(row["scopes"]))
+                self._kept[name] = (time.monotonic(), key)
+                return key
+        return None
+
+
+def is_local(request: Request) -> bool:
+    """From loopback, to a loopback name, through no proxy that says so."""
+    headers = request.headers
+    if any(name in headers for name in ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip")):
+        return False
+    return _is_loopback(request.client.host if request.client else "") and _is_loopback(
+        _hostname(headers.get("host", ""))
+    )
+
+
+def _is_loopback(name: str) -> bool:
+    if name in _LOOPBACK_NAMES:
+        return True
+    try:
+        return ip_address(name).is_loopback
+    except ValueError:
+        return False
+
+
+def _hostname(host: str) -> str:
+    try:
+        return urlsplit(f"//{host}").hostname or ""
+    except ValueError:
+        return ""
+
+
+def _is_foreign(request: Request) -> bool:
+    origin = request.headers.get("origin")
+    return origin is not None and _netloc(origin) != request.headers.get("host", "")
+
+
+def _netloc(origin: str) -> str:
+    try:
+        return urlsplit(origin).netloc
+    except ValueError:
+        return ""
+
+
+def _allow(scope: Scope) -> Any:
+    def check(request: Request) -> Key:
+        key: Key | None = request.app.state.gate.key_of(request)
+        if key is None:
+            raise Refusal(401, "A key is needed", "Authorization: Bearer tm_…", {"WWW-Authenticate": "Bearer"})
+        if not key.may(scope):
+            raise Refusal(403, f"The key may not {scope}", key.key_id)
+        return key
+
+    return Depends(check)
+
+
+CanRead = _allow("read")
+CanExport = _allow("export")
+CanAdmin = _allow("admin")

@@ -1,0 +1,1 @@
+"""The live page: one snapshot a second and topic, whatever the number of viewers."""

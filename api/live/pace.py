@@ -1,0 +1,111 @@
+"""How fast is the campaign being sent, what holds it back, and when is it done?"""
+
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+import numpy as np
+from pydantic import AwareDatetime, BaseModel, Field
+
+from schemas.times import MINUTE_MS, SECOND_MS
+
+Phase = Literal["ready", "running", "paused", "silent", "done"]
+SILENT_AFTER_MS = 15 * SECOND_MS
+_QUIET_AFTER_MS = 2 * MINUTE_MS
+_LOOK_BACK_S = 300
+_STRETCH_S = 15
+PAUSED = "paused"
+
+
+class Pace(BaseModel):
+    """The sender's own word. `done_at` and its range: what is queued, at the slow and fast stretches of 5 minutes."""
+
+    phase: Phase
+    allowed_per_s: float = 0
+    achieved_per_s: float = Field(0, description="Mean of the last 5 seconds")
+    average_per_s: float = Field(0, description="Since the start")
+    slower_because: str = ""
+    queue: int = Field(0, description="Rendered and waiting, as the sender says")
+    in_flight: int = 0
+    started_at: AwareDatetime | None = None
+    last_at: AwareDatetime | None = None
+    done_at: AwareDatetime | None = None
+    done_from: AwareDatetime | None = None
+    done_to: AwareDatetime | None = None
+    late_share: float | None = Field(
+        None, description="How much later it is done than at its average pace, of the whole duration at that pace"
+    )
+
+
+def pace_of(
+    seconds: list[dict[str, Any]],
+    ends: dict[str, Any] | None,
+    *,
+    sent: int,
+    queued: int,
+    audience: int,
+    active_at_ms: int | None,
+    now_ms: int,
+    behind_ms: int = 0,
+) -> Pace:
+    """`seconds`: progress of late, in order; `ends`: its first and last; `active_at_ms`: when messages were sent last;
+    `behind_ms`: how old the tables' latest news are, so that a sender is not called silent for our delay."""
+    if not ends:
+        return Pace(phase=_phase_by_activity(active_at_ms, now_ms))
+    first_ms, last_ms = _ms(ends["first_at"]), _ms(ends["last_at"])
+    pace = Pace(
+        phase=_phase(ends, last_ms, now_ms - behind_ms),
+        allowed_per_s=ends["allowed_per_s"],
+        achieved_per_s=round(_mean([row["achieved_per_s"] for row in seconds[-5:]]), 1),
+        average_per_s=round(1000 * sent / max(SECOND_MS, last_ms - first_ms + SECOND_MS), 1),
+        slower_because=ends["slower_because"],
+        queue=ends["queue"],
+        in_flight=ends["in_flight"],
+        started_at=ends["first_at"],
+        last_at=ends["last_at"],
+    )
+    if pace.phase == "running" and queued > 0:
+        _foresee(pace, [row["achieved_per_s"] for row in seconds[-_LOOK_BACK_S:]], queued, now_ms)
+        _compare_with_average(pace, queued, audience, now_ms)
+    return pace
+
+
+def _phase(ends: dict[str, Any], last_ms: int, now_ms: int) -> Phase:
+    if ends["slower_because"] == PAUSED:
+        return "paused"
+    if ends["queue"] == 0:
+        return "done" if ends["in_flight"] == 0 or now_ms - last_ms > SILENT_AFTER_MS else "running"
+    return "silent" if now_ms - last_ms > SILENT_AFTER_MS else "running"
+
+
+def _phase_by_activity(active_at_ms: int | None, now_ms: int) -> Phase:
+    if active_at_ms is None:
+        return "ready"
+    return "running" if now_ms - active_at_ms < _QUIET_AFTER_MS else "done"
+
+
+def _foresee(pace: Pace, achieved: list[float], queued: int, now_ms: int) -> None:
+    whole = len(achieved) // _STRETCH_S * _STRETCH_S
+    stretches = [_mean(achieved[-whole:][at : at + _STRETCH_S]) for at in range(0, whole, _STRETCH_S)]
+    rates = [rate for rate in stretches or [pace.achieved_per_s] if rate > 0]
+    if not rates:
+        return
+    slow, fast = (float(rate) for rate in np.quantile(rates, (0.1, 0.9)))
+    recent = _mean(rates[-4:])
+    pace.done_at, pace.done_from, pace.done_to = (
+        datetime.fromtimestamp(now_ms / 1000 + queued / rate, UTC)
+        for rate in (recent, max(fast, recent), min(slow, recent))
+    )
+
+
+def _compare_with_average(pace: Pace, queued: int, audience: int, now_ms: int) -> None:
+    if pace.done_at and pace.average_per_s and audience:
+        left_s = (_ms(pace.done_at) - now_ms) / SECOND_MS
+        pace.late_share = round((left_s - queued / pace.average_per_s) * pace.average_per_s / audience, 4)
+
+
+def _mean(values: list[float]) -> float:
+    return sum(values) / len(values) if values else 0.0
+
+
+def _ms(at: datetime) -> int:
+    return int(at.timestamp() * 1000)

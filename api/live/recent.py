@@ -1,0 +1,164 @@
+"""The last 15 minutes: readings of the pulse as rates, by provider and together."""
+
+from typing import Any
+
+import numpy as np
+from pydantic import BaseModel, Field
+
+from schemas.times import MINUTE_MS, SECOND_MS
+
+SPAN_MS = 15 * MINUTE_MS
+STEP_MS = 5 * SECOND_MS
+STRIP_MS = 30 * SECOND_MS
+_GAP_MS = 30 * SECOND_MS
+"""Readings further apart leave a gap in the line."""
+
+
+class Recent(BaseModel):
+    """Messages a second in each step that ends at `at` (s since the epoch); null: nobody looked."""
+
+    step_s: int = STEP_MS // SECOND_MS
+    at: list[int] = Field(examples=[[1_795_240_800, 1_795_240_805]])
+    allowed: list[float | None]
+    sent: list[float | None]
+    delivered: list[float | None]
+    failed: list[float | None]
+    events: list["RecentEvent"]
+
+
+class RecentEvent(BaseModel):
+    """What happened, to be marked."""
+
+    at: int
+    what: str = Field(examples=["limit 3,500 → 4,000"])
+
+
+class RecentProvider(BaseModel):
+    """One provider: rates a step, the share of each half minute that failed, and the last minute's success."""
+
+    provider: str
+    sent: list[float | None]
+    failed_share: list[float | None] = Field(description="Of what was decided in each half minute")
+    per_s: float = Field(description="Sent, over the last minute")
+    success: float | None = Field(description="Delivered, of what was decided in the last minute")
+    decided: int = Field(description="Delivered or failed in the last minute")
+
+
+Readings = dict[int, dict[str, Any]]
+"""Of one provider, by end of the step in ms."""
+
+
+def by_provider(rows: list[dict[str, Any]]) -> dict[str, Readings]:
+    found: dict[str, Readings] = {}
+    for row in rows:
+        found.setdefault(row["provider"], {})[int(row["step"].timestamp() * 1000)] = row
+    return found
+
+
+def steps_until(now_ms: int, step_ms: int = STEP_MS) -> list[int]:
+    last = now_ms // step_ms * step_ms
+    return list(range(last - SPAN_MS, last, step_ms))
+
+
+def rates(readings: Readings, name: str, steps: list[int]) -> list[float | None]:
+    """Growth a second up to each step. Readings come when they can: between two that are near, growth is even.
+
+    Never below 0, as a failure is taken back by a later delivery.
+    """
+    if not readings:
+        return [None] * len(steps)
+    times = np.array(sorted(readings), dtype=float)
+    figures = np.array([int(readings[int(at)][name]) for at in times], dtype=float)
+    ends = np.array(steps, dtype=float)
+    grown = np.interp(ends, times, figures) - np.interp(ends - STEP_MS, times, figures)
+    after = np.searchsorted(times, ends)
+    inside = (ends - STEP_MS >= times[0]) & (ends <= times[-1])
+    near = np.diff(times, append=np.inf)[np.clip(after - 1, 0, len(times) - 1)] <= _GAP_MS
+    known = inside & (near | np.isin(ends, times))
+    return [
+        round(max(0.0, float(growth)) * SECOND_MS / STEP_MS, 1) if is_known else None
+        for growth, is_known in zip(grown, known, strict=True)
+    ]
+
+
+def recent_of(readings: Readings, seconds: list[dict[str, Any]], now_ms: int) -> Recent:
+    steps = steps_until(now_ms)
+    allowed, events = _sender(seconds, steps)
+    return Recent(
+        at=[step // SECOND_MS for step in steps],
+        allowed=allowed,
+        sent=rates(readings, "sent", steps),
+        delivered=rates(readings, "delivered", steps),
+        failed=rates(readings, "failed", steps),
+        events=events,
+    )
+
+
+def recent_provider(provider: str, readings: Readings, now_ms: int) -> RecentProvider:
+    delivered, failed, sent = (_growth(readings, name, MINUTE_MS) for name in ("delivered", "failed", "sent"))
+    return RecentProvider(
+        provider=provider,
+        sent=rates(readings, "sent", steps_until(now_ms)),
+        failed_share=[
+            _failed_share(readings, end) for end in range(now_ms // STRIP_MS * STRIP_MS - SPAN_MS, now_ms, STRIP_MS)
+        ],
+        per_s=round(sent * SECOND_MS / MINUTE_MS, 1),
+        success=round(delivered / (delivered + failed), 4) if delivered + failed else None,
+        decided=delivered + failed,
+    )
+
+
+def _growth(readings: Readings, name: str, span_ms: int) -> int:
+    """Over the last `span_ms` of readings."""
+    if not readings:
+        return 0
+    last = max(readings)
+    first = min((at for at in readings if at >= last - span_ms), default=last)
+    return max(0, int(readings[last][name]) - int(readings[first][name]))
+
+
+def _failed_share(readings: Readings, start: int) -> float | None:
+    inside = [at for at in readings if start - STEP_MS <= at < start + STRIP_MS]
+    if len(inside) < 2:
+        return None
+    first, last = readings[min(inside)], readings[max(inside)]
+    failed, delivered = (max(0, int(last[name]) - int(first[name])) for name in ("failed", "delivered"))
+    return round(failed / (failed + delivered), 4) if failed + delivered else None
+
+
+def _sender(seconds: list[dict[str, Any]], steps: list[int]) -> tuple[list[float | None], list[RecentEvent]]:
+    """What the sender was allowed in each step, and the moments at which that or its reason to be slower changed."""
+    allowed: dict[int, float] = {}
+    events: list[RecentEvent] = []
+    before: dict[str, Any] | None = None
+    for row in seconds:
+        at_ms = int(row["at"].timestamp() * 1000)
+        allowed[at_ms // STEP_MS * STEP_MS] = row["allowed_per_s"]
+        if before and (what := _change(before, row)) and at_ms >= steps[0]:
+            events.append(RecentEvent(at=at_ms // SECOND_MS, what=what))
+        before = row
+    return [allowed.get(step) for step in steps], events[-6:]
+
+
+def _change(before: dict[str, Any], now: dict[str, Any]) -> str | None:
+    if before["allowed_per_s"] != now["allowed_per_s"]:
+        return f"limit {before['allowed_per_s']:,.0f} → {now['allowed_per_s']:,.0f}"
+    if before["slower_because"] != now["slower_because"]:
+        return reason_in_words(now["slower_because"]) if now["slower_because"] else "full speed again"
+    return None
+
+
+_REASONS = {
+    "paused": "paused",
+    "provider_answers": "provider answers slowly",
+    "rate_limited": "provider said “too many requests”",
+    "breaker": "a route is broken off",
+    "limit": "at its limit",
+    "limiter": "at its limit",
+    "cpu": "this machine is busy",
+    "quiet_hours": "quiet hours",
+}
+
+
+def reason_in_words(token: str) -> str:
+    return _REASONS.get(token, token.replace("_", " "))

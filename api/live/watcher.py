@@ -1,0 +1,299 @@
+"""Builds a campaign's snapshots: what moves is read each time, what hardly does each ten seconds.
+
+each tick   reached ─ funnel, failures · progress ─ pace · pulse ─ last 15 minutes · flow_stats ─ lag
+each 10 s   totals ─ providers · latency_sample ─ time to deliver · dispositions ─ accounting · splits ─ cost · …
+each 5 min  latency_sample of earlier campaigns ─ what is usual
+"""
+
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import UTC, datetime
+from itertools import pairwise
+from typing import Any, TypeVar
+from zoneinfo import ZoneInfo
+
+from msgspec import Struct
+
+from api.context import Context
+from api.live.exactness import read_exactness
+from api.live.pace import Pace, pace_of
+from api.live.recent import (
+    SPAN_MS,
+    STEP_MS,
+    STRIP_MS,
+    Readings,
+    by_provider,
+    recent_of,
+    recent_provider,
+)  # fmt: skip
+from api.live.snapshot import Exactness, FailureLine, Freshness, ProviderLine, Snapshot
+from api.live.verdict import STEADY_SUCCESS, USUAL_FAILING, Facts, ProviderNow, judge
+from api.reports.accounting import Accounting, read_accounting
+from api.reports.comparison import Comparison, Curve, compare, read_curves
+from api.reports.cost import Cost, read_cost
+from api.reports.failures import Failure, read_failures
+from api.reports.funnel import Attempts, Funnel, rates_of, read_attempts, read_funnel
+from api.reports.latency import Latency, latency_of, read_cells
+from api.reports.plan import Plan, read_plan
+from api.reports.timeline import read_heatmap
+from schemas.times import DAY_MS, MINUTE_MS, SECOND_MS
+
+SLOW_EVERY_S = 10.0
+_CURVES_EVERY_S = 300.0
+_STALE_FLOWS_MS = MINUTE_MS
+_ENOUGH = 20
+Answer = TypeVar("Answer")
+
+
+class Fast(Struct, frozen=True):
+    """What a live tick reads."""
+
+    at_ms: int
+    funnel: Funnel
+    failures: list[Failure]
+    seconds: list[dict[str, Any]]
+    ends: dict[str, Any] | None
+    readings: dict[str, Readings]
+    trends: list[dict[str, Any]]
+    flows: list[dict[str, Any]]
+
+
+class Slow(Struct, frozen=True):
+    """What hardly moves from one second to the next."""
+
+    plan: Plan
+    providers: list[dict[str, Any]]
+    channels: list[dict[str, Any]]
+    provider_latency: list[dict[str, Any]]
+    latency: Latency
+    accounting: Accounting
+    attempts: Attempts
+    cost: Cost
+    minutes: list[dict[str, Any]]
+    heatmap: list[list[int]] | None
+    curves: list[Curve]
+    exactness: Exactness
+
+
+class Watcher:
+    """One campaign. Not thread-safe: one tick at a time; raises Refusal 404, WarehouseError."""
+
+    def __init__(self, context: Context, campaign_id: str, pool: ThreadPoolExecutor) -> None:
+        self._context = context
+        self._campaign_id = campaign_id
+        self._pool = pool
+        self._slow: Slow | None = None
+        self._slow_at = 0.0
+        self._curves: list[Curve] = []
+        self._curves_at = -_CURVES_EVERY_S
+        self._sla_missed_since: int | None = None
+        self._guard = threading.Lock()
+
+    def snapshot(self) -> Snapshot:
+        """A tick: `Slow` is read anew when its time has come."""
+        with self._guard:
+            now = time.monotonic()
+            due = self._slow is None or now - self._slow_at >= SLOW_EVERY_S
+            slow_parts = self._ask_slow() if due else None
+            fast = self.fast()
+            if slow_parts:
+                self._slow, self._slow_at = slow_parts(), now
+            assert self._slow is not None
+            return self._compose(fast, self._slow)
+
+    def page(self) -> Snapshot:
+        """The same with nothing kept but what earlier campaigns say."""
+        self._slow_at = -SLOW_EVERY_S
+        return self.snapshot()
+
+    def fast(self) -> Fast:
+        """The questions of one live tick, together."""
+        at_ms = self._context.clock()
+        since = at_ms - SPAN_MS - MINUTE_MS
+        funnel = self._go(read_funnel, self._context, self._campaign_id)
+        failures = self._go(read_failures, self._context, self._campaign_id)
+        pulse = self._rows("pulse", since=since, step_ms=STEP_MS)
+        trends = self._rows("reason_trends", since=since, step_ms=STRIP_MS)
+        seconds, ends = self._rows("pace", since=since), self._rows("pace_ends")
+        flows = self._go(self._context.rows, "freshness", since=at_ms - _STALE_FLOWS_MS)
+        return Fast(
+            at_ms,
+            funnel.result(),
+            failures.result(),
+            seconds.result(),
+            next(iter(ends.result()), None),
+            by_provider(pulse.result()),
+            trends.result(),
+            flows.result(),
+        )
+
+    def _ask_slow(self) -> Callable[[], Slow]:
+        """Asks; the answer waits for all."""
+        context, name = self._context, self._campaign_id
+        plan = read_plan(context, name)
+        cells = self._go(read_cells, context, name, exact=False)
+        providers, channels = self._rows("providers"), self._rows("channels")
+        latency = self._rows("provider_latency")
+        accounting = self._go(read_accounting, context, name, plan.audience or 0)
+        attempts = self._go(read_attempts, context, name)
+        cost = self._go(read_cost, context, plan)
+        minutes = self._rows("timeline_steps", step_s=60, since=0, before=4_102_444_800)
+        exactness = self._go(read_exactness, context)
+
+        def answers() -> Slow:
+            told = minutes.result()
+            return Slow(
+                plan,
+                providers.result(),
+                channels.result(),
+                latency.result(),
+                latency_of(cells.result(), plan.sla_p95_ms, exact=False),
+                accounting.result(),
+                attempts.result(),
+                cost.result(),
+                told,
+                self._heatmap(told),
+                self._earlier(plan),
+                exactness.result(),
+            )
+
+        return answers
+
+    def _heatmap(self, minutes: list[dict[str, Any]]) -> list[list[int]] | None:
+        if not minutes or (minutes[-1]["step"] - minutes[0]["step"]).total_seconds() * 1000 < DAY_MS:
+            return None
+        return read_heatmap(self._context, self._campaign_id, "read", ZoneInfo("UTC")).messages
+
+    def _earlier(self, plan: Plan) -> list[Curve]:
+        now = time.monotonic()
+        if now - self._curves_at >= _CURVES_EVERY_S:
+            self._curves, self._curves_at = read_curves(self._context, plan), now
+        return self._curves
+
+    def _rows(self, question: str, **parameters: Any) -> "Future[list[dict[str, Any]]]":
+        return self._go(self._context.rows, question, campaign_id=self._campaign_id, **parameters)
+
+    def _go(self, ask: Callable[..., Answer], *arguments: Any, **named: Any) -> "Future[Answer]":
+        return self._pool.submit(ask, *arguments, **named)
+
+    def _compose(self, fast: Fast, slow: Slow) -> Snapshot:
+        queued = slow.accounting.of("queued")
+        behind_ms = fast.flows[0]["lag_ms"] if fast.flows else 0
+        sent_minutes = [row for row in slow.minutes if row["status"] in ("accepted", "sent")]
+        pace = pace_of(
+            fast.seconds, fast.ends, sent=fast.funnel.sent, queued=queued, audience=slow.plan.audience or 0,
+            now_ms=fast.at_ms, behind_ms=behind_ms,
+            active_at_ms=_ms(sent_minutes[-1]["step"]) + MINUTE_MS if sent_minutes else None,
+        )  # fmt: skip
+        accepted = [(float(_ms(row["step"])), row["messages"]) for row in slow.minutes if row["status"] == "accepted"]
+        comparison = compare(slow.curves, accepted, fast.at_ms - behind_ms)
+        providers = [_provider(row, fast, slow, pace) for row in slow.providers]
+        flows = fast.flows[0] if fast.flows else None
+        return Snapshot(
+            id=fast.at_ms,
+            freshness=Freshness(
+                data_at=datetime.fromtimestamp(fast.at_ms / 1000, UTC),
+                flows_at=flows["flows_at"] if flows else None,
+                lag_ms=flows["lag_ms"] if flows else None,
+            ),
+            plan=slow.plan,
+            verdict=judge(self._facts(fast, slow, pace, comparison, providers)),
+            pace=pace,
+            funnel=fast.funnel,
+            rates=rates_of(fast.funnel),
+            attempts=slow.attempts,
+            accounting=slow.accounting,
+            latency=slow.latency,
+            recent=recent_of(fast.readings.get("", {}), fast.seconds, fast.at_ms),
+            providers=providers,
+            failures=[_failure_line(failure, fast) for failure in fast.failures],
+            comparison=comparison,
+            cost=slow.cost,
+            heatmap=slow.heatmap,
+            exactness=slow.exactness,
+        )
+
+    def _facts(
+        self, fast: Fast, slow: Slow, pace: Pace, comparison: Comparison, providers: list[ProviderLine]
+    ) -> Facts:
+        rates = rates_of(fast.funnel)
+        now = [ProviderNow(line.provider, line.success, _decided(fast, line.provider)) for line in providers]
+        decided = sum(route.decided for route in now)
+        failing = sum(route.decided * (1 - (route.success or 0)) for route in now) / decided if decided else None
+        usual = next((usual.highest for usual in comparison.usual if usual.status == "failed"), 0.0)
+        p95_ms = next((row.p95_ms for row in slow.latency.percentiles if row.status == "delivered"), None)
+        screened = sum(line.messages for line in slow.accounting.lines if line.what.startswith("screened"))
+        return Facts(
+            pace=pace,
+            audience=slow.accounting.audience,
+            sendable=slow.accounting.audience - screened,
+            sent=fast.funnel.sent,
+            delivered_share=rates.delivered,
+            failed_share=rates.failed,
+            read_share=rates.read,
+            queued=slow.accounting.of("queued"),
+            gap=slow.accounting.gap,
+            wrong_checks=len(slow.exactness.wrong),
+            failing_now=failing,
+            usual_failing=max(usual, USUAL_FAILING),
+            providers=now,
+            p95_ms=p95_ms,
+            sla_ms=slow.plan.sla_p95_ms,
+            sla_missed_s=self._sla_missed_s(fast.at_ms, p95_ms, slow.plan.sla_p95_ms),
+        )
+
+    def _sla_missed_s(self, at_ms: int, p95_ms: int | None, sla_ms: int | None) -> float:
+        if not (p95_ms and sla_ms and p95_ms > sla_ms):
+            self._sla_missed_since = None
+            return 0.0
+        self._sla_missed_since = self._sla_missed_since or at_ms
+        return (at_ms - self._sla_missed_since) / SECOND_MS
+
+
+def _provider(row: dict[str, Any], fast: Fast, slow: Slow, pace: Pace) -> ProviderLine:
+    name = row["provider"]
+    recent = recent_provider(name, fast.readings.get(name, {}), fast.at_ms)
+    late = next((found for found in slow.provider_latency if found["provider"] == name), None)
+    weak = recent.decided >= _ENOUGH and recent.success is not None and recent.success < STEADY_SUCCESS
+    sent = row["sent"]
+    return ProviderLine(
+        provider=name,
+        channels=[found["channel"] for found in slow.channels if found["provider"] == name],
+        state="alert" if weak and pace.phase == "running" else "steady" if recent.decided or recent.per_s else "quiet",
+        sent=sent,
+        per_s=recent.per_s,
+        delivered_rate=_share(row["delivered"], sent),
+        read_rate=_share(row["read"], sent) if row["read"] else None,
+        failed_rate=_share(row["failed"], sent),
+        p50_ms=late["p50_ms"] if late else None,
+        p95_ms=late["p95_ms"] if late else None,
+        success=recent.success,
+        trend=recent.sent,
+        failed_strip=recent.failed_share,
+    )
+
+
+def _decided(fast: Fast, provider: str) -> int:
+    return recent_provider(provider, fast.readings.get(provider, {}), fast.at_ms).decided
+
+
+def _failure_line(failure: Failure, fast: Fast) -> FailureLine:
+    grown = [
+        row["messages"] for row in fast.trends if row["reason"] == reason_key(failure.provider, failure.error_code)
+    ]
+    return FailureLine(**failure.model_dump(), trend=[max(0, now - then) for then, now in pairwise(grown)])
+
+
+def reason_key(provider: str, error_code: str) -> str:
+    """As `pulse.reasons` names it."""
+    return f"{provider} {error_code}"
+
+
+def _share(part: int, whole: int) -> float | None:
+    return round(part / whole, 6) if whole else None
+
+
+def _ms(at: datetime) -> int:
+    return int(at.timestamp() * 1000)

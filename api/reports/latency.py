@@ -1,0 +1,82 @@
+"""How long after sending did messages reach a status?"""
+
+from itertools import pairwise
+
+from pydantic import BaseModel, Field
+
+from api.context import Context
+from schemas.latency import LATENCY_BOUNDS_MS
+
+
+class Percentiles(BaseModel):
+    """Of the messages that reached the status. Lower bounds of cells: some 6 % low at most."""
+
+    status: str = Field(examples=["delivered"])
+    messages: int = Field(description="Messages that they are read from")
+    p50_ms: int = Field(examples=[1_900])
+    p95_ms: int = Field(examples=[6_400])
+    p99_ms: int = Field(examples=[28_000])
+
+
+class LatencyCell(BaseModel):
+    from_ms: int = Field(examples=[1_800])
+    to_ms: int | None = Field(description="null: no end", examples=[2_000])
+    messages: int
+
+
+class Latency(BaseModel):
+    """`exact` false: read from a fixed sixteenth of the messages."""
+
+    exact: bool
+    percentiles: list[Percentiles]
+    delivered: list[LatencyCell] = Field(description="Messages by time from sending to delivery")
+    within_sla: float | None = Field(description="Share of those delivered that were within the promised time")
+
+
+Cells = dict[str, list[tuple[int, int]]]
+"""(lower bound in ms, messages) by status, in order."""
+
+
+def read_cells(context: Context, campaign_id: str, *, exact: bool) -> Cells:
+    cells: Cells = {}
+    for status, cell, messages in context.ask("latency" if exact else "maturity", campaign_id=campaign_id).iter_rows():
+        cells.setdefault(status, []).append((cell, messages))
+    return cells
+
+
+def latency_of(cells: Cells, sla_ms: int | None, *, exact: bool) -> Latency:
+    delivered = cells.get("delivered", [])
+    return Latency(
+        exact=exact,
+        percentiles=[_percentiles(status, counted) for status, counted in sorted(cells.items())],
+        delivered=[LatencyCell(from_ms=cell, to_ms=_end(cell), messages=count) for cell, count in delivered if count],
+        within_sla=_within(delivered, sla_ms) if sla_ms else None,
+    )
+
+
+def _percentiles(status: str, counted: list[tuple[int, int]]) -> Percentiles:
+    total = sum(messages for _, messages in counted)
+    p50, p95, p99 = (_at_rank(counted, total * share) for share in (0.50, 0.95, 0.99))
+    return Percentiles(status=status, messages=total, p50_ms=p50, p95_ms=p95, p99_ms=p99)
+
+
+def _at_rank(counted: list[tuple[int, int]], rank: float) -> int:
+    reached = 0
+    for cell, messages in counted:
+        reached += messages
+        if reached >= rank:
+            return cell
+    return counted[-1][0] if counted else 0
+
+
+_ENDS = dict(pairwise(LATENCY_BOUNDS_MS))
+
+
+def _end(cell: int) -> int | None:
+    return _ENDS.get(cell)
+
+
+def _within(delivered: list[tuple[int, int]], sla_ms: int) -> float | None:
+    total = sum(messages for _, messages in delivered)
+    inside = sum(messages for cell, messages in delivered if (_end(cell) or sla_ms + 1) <= sla_ms)
+    return round(inside / total, 6) if total else None

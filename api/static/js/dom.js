@@ -1,0 +1,40 @@
+// The few things that every page does with its elements. Text goes in as text, never as markup.
+export const one = (css, from = document) => from.querySelector(css);
+export const all = (css, from = document) => [...from.querySelectorAll(css)];
+
+const SVG = "http://www.w3.org/2000/svg";
+
+function fill(node, attributes, children) {
+  for (const [name, value] of Object.entries(attributes)) {
+    if (value == null || value === false) continue;
+    if (name.startsWith("--")) node.style.setProperty(name, value);
+    else if (name.startsWith("on")) node.addEventListener(name.slice(2), value);
+    else node.setAttribute(name, value === true ? "" : value);
+  }
+  node.append(...children.flat().filter((child) => child != null && child !== false));
+  return node;
+}
+
+export const html = (tag, attributes = {}, ...children) => fill(document.createElement(tag), attributes, children);
+export const svg = (tag, attributes = {}, ...children) => fill(document.createElementNS(SVG, tag), attributes, children);
+
+// Only what changed is written, so that a page which is updated each second stays still under the reader's cursor.
+export function say(css, text, from = document) {
+  const node = typeof css === "string" ? one(css, from) : css;
+  if (node && node.textContent !== String(text)) node.textContent = text;
+  return node;
+}
+
+export function put(node, ...children) {
+  const next = html("div", {}, ...children);
+  if (node.innerHTML !== next.innerHTML) node.replaceChildren(...next.childNodes);
+}
+
+// As put, for content with listeners: the old stays while `key` does.
+export function putOnce(node, key, children) {
+  if (node.dataset.key === key) return;
+  node.dataset.key = key;
+  node.replaceChildren(...children());
+}
+
+export const width = (node, share) => node.style.setProperty("--w", `${Math.max(0, Math.min(100, share * 100)).toFixed(2)}%`);
