@@ -21,8 +21,8 @@ $(READY): requirements.lock pyproject.toml api/package-lock.json
 demo: setup ## play a campaign live, embedded, with a page on port 8000
 	$(BIN)/python -m loadgen.demo
 
-test: setup ## all tests; what a real part lacks is told in the skip
-	$(BIN)/python -m pytest
+test: setup ## all tests, two files at a time; what a real part lacks is told in the skip
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 check: setup ## lint, format, types, layers, generated files
 	$(BIN)/ruff check .
