@@ -2,7 +2,7 @@
 
 import sys
 
-from api.webhooks.processes import serve
+from api.webhooks.processes import receive
 from schemas.settings import Settings
 from sql.cli import Parser, run
 
@@ -15,7 +15,7 @@ def main() -> int:
     options = parser.parse_args()
     settings = Settings.from_env()
     port = settings.http_port if options.port is None else options.port
-    return serve(settings, options.host, port, options.workers)
+    return receive(settings, options.host, port, options.workers)
 
 
 if __name__ == "__main__":
