@@ -1,6 +1,12 @@
 """Fixtures shared by all tests; each lives beside the part it starts."""
 
+from hypothesis import settings
+
 from tests.parts.clickhouse import clickhouse, clickhouse_server, warehouse
 from tests.parts.kafka import kafka
 
 __all__ = ["clickhouse", "clickhouse_server", "kafka", "warehouse"]
+
+# How long an example takes says how busy the machine is, and nothing else.
+settings.register_profile("tidemark", deadline=None)
+settings.load_profile("tidemark")

@@ -94,6 +94,13 @@ def test_what_is_not_taken(method: str, path: str, headers: dict[str, str], stat
     assert ("allow" in heard.headers) == (status == 405)
 
 
+def test_host_that_is_none_is_no_error(tmp_path: Path) -> None:
+    """It is part of the address that is judged."""
+    own = settings(tmp_path, **SECRET)
+    with calling(own) as caller:
+        assert caller.get("https:///webhooks/meta_whatsapp?hub.mode=subscribe", {"host": "[x"}).status == 401
+
+
 def test_challenge_of_meta_is_answered(tmp_path: Path) -> None:
     """By the verify token, and by the secret itself, as plain text."""
     with calling(settings(tmp_path, **SECRET)) as caller:
