@@ -84,9 +84,10 @@ def _private_key(pem: str) -> ec.EllipticCurvePrivateKey:
     return key
 
 
-def sendgrid_keys() -> tuple[str, str]:
-    """A new private key as PEM, and its verification key as SendGrid's console shows it."""
-    key = ec.generate_private_key(ec.SECP256R1())
+def sendgrid_keys(number: int | None = None) -> tuple[str, str]:
+    """A private key as PEM, new or made of `number`, and its verification key as SendGrid's console shows it."""
+    curve = ec.SECP256R1()
+    key = ec.generate_private_key(curve) if number is None else ec.derive_private_key(number, curve)
     private = key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )

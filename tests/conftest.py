@@ -7,6 +7,6 @@ from tests.parts.kafka import kafka
 
 __all__ = ["clickhouse", "clickhouse_server", "kafka", "warehouse"]
 
-# How long an example takes is the machine's affair; the first one may wait for numba.
+# How long an example takes says how busy the machine is, and nothing else.
 settings.register_profile("tidemark", deadline=None)
 settings.load_profile("tidemark")

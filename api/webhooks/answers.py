@@ -26,7 +26,7 @@ def answer(status: int, text: bytes = b"", headers: Iterable[tuple[bytes, bytes]
     if text:
         about.append((b"content-type", b"text/plain; charset=utf-8"))
     return Answer(
-        {"type": "http.response.start", "status": status, "headers": about},
+        {"type": "http.response.start", "status": int(status), "headers": about},
         {"type": "http.response.body", "body": text},
     )
 

@@ -83,7 +83,8 @@ class Intake:
                 await self._pump
             self._pump = None
         self._thread.submit(self._close)
-        self._thread.shutdown()
+        # A broker that is down may have it ask for some seconds more.
+        self._thread.shutdown(wait=self._is_up)
 
     async def _run(self, loop: asyncio.AbstractEventLoop) -> None:
         while True:
@@ -98,11 +99,11 @@ class Intake:
             for waiter in waiters:
                 if not waiter.done():
                     waiter.set_result(self._is_up)
+            self._writing_since_s = None
             while not self._is_up:
                 self._refuse_all()
                 await asyncio.sleep(_PROBE_EVERY_S)
                 self._is_up = await loop.run_in_executor(self._thread, self._probe)
-            self._writing_since_s = None
 
     def _refuse_all(self) -> None:
         """What gathered while the broker went down."""
@@ -120,9 +121,12 @@ class Intake:
             producer.flush()
         except TidemarkError as error:
             log.warning("webhooks are answered 503: %s", error)
-            self._close()
-            return False
-        return True
+        except Exception:
+            log.exception("webhooks are answered 503")
+        else:
+            return True
+        self._close()
+        return False
 
     def _opened(self) -> Producer:
         self._producer = self._producer or open_producer(self._settings)

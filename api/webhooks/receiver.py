@@ -17,6 +17,7 @@ from api.webhooks.answers import (
     WRONG_SIGNATURE,
     WRONG_TYPE,
     Answer,
+    Message,
     Receive,
     Scope,
     Send,
@@ -32,6 +33,8 @@ from schemas.settings import Settings
 
 PREFIX = "/webhooks/"
 _CHALLENGE_LIMIT = 256
+_READING_LIMIT_BYTES = 128 << 20
+"""Of bodies that come in parts: who sends the beginnings of many is not known yet to be anybody."""
 _encode = msgspec.json.Encoder().encode
 
 
@@ -47,6 +50,7 @@ class Receiver:
         self._amazon = amazon or Amazon(settings.webhook_ses_sns_topics)
         self._public_url = settings.public_url.rstrip("/")
         self._now = settings.now()
+        self._reading_bytes = 0
         self._receipts = itertools.count()
         # With the count behind it unique over all processes and restarts.
         self._process = secrets.token_hex(8)
@@ -86,9 +90,9 @@ class Receiver:
         content_type = headers.get(b"content-type", b"")
         if not (content_type in door.content_types or scope["method"] == "GET" or _is_taken(content_type, door)):
             return WRONG_TYPE
-        body = await _body(receive, headers.get(b"content-length", b""), door.hook.max_body_bytes)
-        if body is None:
-            return TOO_LARGE
+        body = await self._body(receive, headers.get(b"content-length", b""), door.hook.max_body_bytes)
+        if isinstance(body, Answer):
+            return body
         now_ms = self._now()
         signed = Signed(
             method=scope["method"],
@@ -108,6 +112,35 @@ class Receiver:
             return NOT_NOW
         waiter = self._intake.put(self._line(door, signed, content_type.decode("latin-1"), now_ms))
         return DURABLE if waiter and await waiter else NOT_NOW
+
+    async def _body(self, receive: Receive, announced: bytes, limit_bytes: int) -> bytes | Answer:
+        """An answer as soon as it is too large, or the parts of all bodies are."""
+        if announced.isdigit() and int(announced) > limit_bytes:
+            return TOO_LARGE
+        message = await receive()
+        body: bytes = message.get("body", b"")
+        if message["type"] == "http.request" and not message.get("more_body"):
+            return body if len(body) <= limit_bytes else TOO_LARGE
+        read = bytearray()
+        try:
+            return await self._parts(receive, message, read, limit_bytes)
+        finally:
+            self._reading_bytes -= len(read)
+
+    async def _parts(self, receive: Receive, message: Message, read: bytearray, limit_bytes: int) -> bytes | Answer:
+        """Where the client goes away in the middle, nobody hears the answer."""
+        while message["type"] == "http.request":
+            part: bytes = message.get("body", b"")
+            read += part
+            self._reading_bytes += len(part)
+            if len(read) > limit_bytes:
+                return TOO_LARGE
+            if self._reading_bytes > _READING_LIMIT_BYTES:
+                return NOT_NOW
+            if not message.get("more_body"):
+                return bytes(read)
+            message = await receive()
+        return NOT_NOW
 
     def _line(self, door: Door, signed: Signed, content_type: str, now_ms: int) -> bytes:
         """The envelope: byte-exact, and without the secret that some providers know us by."""
@@ -151,22 +184,3 @@ def _text(body: bytes) -> str | None:
 def _is_taken(content_type: bytes, door: Door) -> bool:
     """Who says none sends the usual one."""
     return content_type.partition(b";")[0].strip().lower() in door.content_types
-
-
-async def _body(receive: Receive, announced: bytes, limit_bytes: int) -> bytes | None:
-    """None as soon as it is too large, and where the client went away in the middle: nobody hears that answer."""
-    if announced.isdigit() and int(announced) > limit_bytes:
-        return None
-    parts: list[bytes] = []
-    size = 0
-    while True:
-        message = await receive()
-        if message["type"] != "http.request":
-            return None
-        part: bytes = message.get("body", b"")
-        size += len(part)
-        if size > limit_bytes:
-            return None
-        if not message.get("more_body"):
-            return b"".join([*parts, part]) if parts else part
-        parts.append(part)

@@ -3,12 +3,13 @@
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl
 
 import msgspec
 
 from flows.providers.bodies import Reason, body_text, decode_json
 from flows.providers.provider import Request
+from flows.providers.signing import query_in
 from schemas.echo import ECHO_NAME
 from schemas.errors import BadRecord
 
@@ -43,7 +44,7 @@ def is_json(request: Request, text: str) -> bool:
 
 
 def query_of(request: Request) -> Fields:
-    return _form(_query(request.url), "the query")
+    return _form(query_in(request.url), "the query")
 
 
 def echo_of(request: Request) -> str | None:
@@ -52,14 +53,7 @@ def echo_of(request: Request) -> str | None:
 
 
 def echo_in(url: str) -> str | None:
-    return _form(_query(url), "the query").get(ECHO_NAME)
-
-
-def _query(url: str) -> str:
-    try:
-        return urlsplit(url).query
-    except ValueError:
-        return url.partition("?")[2]
+    return _form(query_in(url), "the query").get(ECHO_NAME)
 
 
 def _form(text: str, where: str) -> dict[str, str]:

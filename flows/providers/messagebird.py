@@ -8,11 +8,11 @@ import base64
 import hashlib
 import hmac
 from collections.abc import Sequence
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from urllib.parse import parse_qsl, urlencode
 
 from flows.providers.fields import MAX_FIELDS, echo_of, fields_of, iso_ms, needed
 from flows.providers.provider import Provider, Reported, Request
-from flows.providers.signing import FORM, JSON, Hook, Signed, Verdict, jwt_claims, sha256_is, verdict
+from flows.providers.signing import FORM, JSON, Hook, Signed, Verdict, jwt_claims, query_in, sha256_is, verdict
 from schemas.statuses import Status
 
 _JWT = "messagebird-signature-jwt"
@@ -72,7 +72,7 @@ def _covers(claims: dict[str, object], signed: Signed) -> bool:
 
 def _said(signed: Signed) -> bytes:
     """The older scheme: time, sorted query, SHA-256 of the body; no window is documented for it."""
-    query = urlsplit(signed.url).query
+    query = query_in(signed.url)
     pairs = sorted(parse_qsl(query, keep_blank_values=True, max_num_fields=MAX_FIELDS, errors="strict"))
     head = f"{signed.headers.get(_TIMESTAMP, '')}\n{urlencode(pairs)}\n"
     return head.encode() + hashlib.sha256(signed.body).digest()

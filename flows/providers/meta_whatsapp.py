@@ -7,7 +7,7 @@ There is no event id: (id, status, recipient) names an event.
 import hmac
 from collections.abc import Sequence
 from typing import Annotated
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl
 
 import msgspec
 from msgspec import Meta, Raw, Struct
@@ -15,7 +15,7 @@ from msgspec import Meta, Raw, Struct
 from flows.providers.bodies import body_text, decode_json
 from flows.providers.json_rows import COUNT, FIRST_OF_LIST, NOT_NULL, STRANGE, TEXT, JsonRows
 from flows.providers.provider import ECHO, Columns, Provider, Request, Shortcut, column
-from flows.providers.signing import Hook, Signed, Verdict, same, verdict
+from flows.providers.signing import Hook, Signed, Verdict, query_in, same, verdict
 from schemas.statuses import Status
 
 _FIELD = "messages"
@@ -164,25 +164,31 @@ class VerifyToken(Struct, frozen=True):
     text: str
 
 
-def key(secret: str) -> str | VerifyToken:
+def key(secret: str) -> bytes | VerifyToken:
     token = secret.removeprefix("verify:")
-    return secret if token == secret else VerifyToken(token)
+    return secret.encode() if token == secret else VerifyToken(token)
 
 
-def verify(signed: Signed, keys: Sequence[str | VerifyToken]) -> Verdict:
+def verify(signed: Signed, keys: Sequence[bytes | VerifyToken]) -> Verdict:
     """`X-Hub-Signature-256`: sha256= and the HMAC-SHA256 of the raw body by the app secret, in hexadecimal.
 
     https://developers.facebook.com/docs/graph-api/webhooks/getting-started#event-notifications
     """
     if signed.method == "GET":
-        token = _asked(signed).get("hub.verify_token", "")
-        return verdict(any(same(token, key.text if isinstance(key, VerifyToken) else key) for key in keys))
-    given = signed.headers.get("x-hub-signature-256", "")
-    return verdict(any(same(given, _signature(key, signed.body)) for key in keys if isinstance(key, str)))
+        return verdict(_knows_token(_asked(signed).get("hub.verify_token", ""), keys))
+    given = signed.headers.get("x-hub-signature-256", "").encode()
+    for key in keys:
+        if isinstance(key, bytes) and hmac.compare_digest(given, _signature(key, signed.body)):
+            return Verdict.VALID
+    return Verdict.WRONG
 
 
-def _signature(key: str, body: bytes) -> str:
-    return "sha256=" + hmac.digest(key.encode(), body, "sha256").hex()
+def _signature(key: bytes, body: bytes) -> bytes:
+    return b"sha256=" + hmac.digest(key, body, "sha256").hex().encode()
+
+
+def _knows_token(token: str, keys: Sequence[bytes | VerifyToken]) -> bool:
+    return any(same(token, key.decode() if isinstance(key, bytes) else key.text) for key in keys)
 
 
 def challenge(signed: Signed) -> str | None:
@@ -192,7 +198,7 @@ def challenge(signed: Signed) -> str | None:
 
 
 def _asked(signed: Signed) -> dict[str, str]:
-    return dict(parse_qsl(urlsplit(signed.url).query))
+    return dict(parse_qsl(query_in(signed.url)))
 
 
 META_WHATSAPP = Provider(

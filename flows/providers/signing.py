@@ -42,6 +42,11 @@ class Signed(Struct, frozen=True, kw_only=True):
     now_s: float
 
 
+def query_in(url: str) -> str:
+    """As it was sent: `urlsplit` drops characters, and raises for hosts that it doesn't like."""
+    return url.partition("?")[2].partition("#")[0]
+
+
 def verdict(valid: bool) -> Verdict:
     return Verdict.VALID if valid else Verdict.WRONG
 

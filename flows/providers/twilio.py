@@ -17,7 +17,7 @@ from msgspec import Struct
 from flows.providers.bodies import body_text, decode_json
 from flows.providers.fields import MAX_FIELDS, echo_in, echo_of, fields_of, is_json, iso_ms, needed, text_of
 from flows.providers.provider import Provider, Reported, Request, Resolved, reported_columns
-from flows.providers.signing import FORM, JSON, Hook, Signed, Verdict, sha256_is, verdict
+from flows.providers.signing import FORM, JSON, Hook, Signed, Verdict, query_in, sha256_is, verdict
 from schemas.echo import ECHO_NAME
 from schemas.statuses import Status
 
@@ -111,7 +111,7 @@ def verify(signed: Signed, tokens: Sequence[str]) -> Verdict:
 def _texts(signed: Signed) -> list[bytes]:
     """What may have been signed; raises ValueError for an address or a form that can't be."""
     fields = b""
-    digest = parse_qs(urlsplit(signed.url).query).get("bodySHA256")
+    digest = parse_qs(query_in(signed.url)).get("bodySHA256")
     if not digest:
         fields = _said(signed.body.decode())
     elif not sha256_is(signed.body, digest[0]):

@@ -1,7 +1,13 @@
-"""The bare ASGI application that the receiver is compared with: it answers with what it was sent."""
+"""What the receiver is compared with, a bare ASGI application on the same server: `python -m loadgen.bench.echo_app`.
 
+It answers with what it was sent.
+"""
+
+import os
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
+
+from api.one_port import listening, serve
 
 Message = MutableMapping[str, Any]
 
@@ -18,6 +24,11 @@ async def application(
         if not message.get("more_body"):
             break
     body = b"".join(parts)
-    length = (b"content-length", b"%d" % len(body))
-    await send({"type": "http.response.start", "status": 200, "headers": [length]})
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"%d" % len(body))]})
     await send({"type": "http.response.body", "body": body})
+
+
+if __name__ == "__main__":
+    with listening("127.0.0.1", 0) as listener:
+        print(f"http://127.0.0.1:{listener.getsockname()[1]}/", flush=True)
+        serve(application, listener, os.getppid())

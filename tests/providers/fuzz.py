@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from random import Random
 from typing import NamedTuple
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl
 
 import msgspec
 
@@ -116,7 +116,7 @@ def said(case: Case, signed: Signed) -> object:
 
 def _sms_fields(signed: Signed) -> str:
     """Vonage writes `_` for `&` and `=`, and the digits of `sig` in either case."""
-    text = signed.body.decode() or urlsplit(signed.url).query
+    text = signed.body.decode() or signed.url.partition("?")[2].partition("#")[0]
     pairs = parse_qsl(text, keep_blank_values=True) if text[:1] != "{" else json.loads(text).items()
     fields = {name: value for name, value in reversed(list(pairs)) if name not in ("sig", "tidemark")}
     plain = {
@@ -131,10 +131,9 @@ def main() -> None:
     told.add_argument("--seed", type=int, default=1)
     options = told.parse_args()
     began = time.monotonic()
-    parsed = fuzz_parsers(options.cases, options.seed)
-    verified = fuzz_verifiers(options.cases // 2, options.seed)
-    report = {"parsed": dict(parsed.most_common()), "verified": dict(verified), "seed": options.seed}
-    print(json.dumps(report | {"seconds": round(time.monotonic() - began)}))
+    print(json.dumps({"parsed": dict(fuzz_parsers(options.cases, options.seed).most_common())}), flush=True)
+    print(json.dumps({"verified": dict(fuzz_verifiers(options.cases // 2, options.seed).most_common())}))
+    print(json.dumps({"seed": options.seed, "seconds": round(time.monotonic() - began)}))
 
 
 if __name__ == "__main__":

@@ -43,7 +43,9 @@ def test_anything_is_events_or_one_dead_letter(provider: str, body: str, url: st
 @pytest.mark.parametrize("case", COVERS_BODY, ids=lambda case: case.provider)
 @settings(max_examples=30)
 @given(
-    url=st.text(max_size=60),
+    method=st.sampled_from(["GET", "POST"]),
+    url=st.text(max_size=60)
+    | st.sampled_from(["https://[x?hub.mode=subscribe&hub.verify_token=t", "http://h:x/?sig=1"]),
     headers=st.dictionaries(
         st.sampled_from(sorted({name for provider in PROVIDERS.values() for name in provider.hook.headers})),
         st.text(max_size=80)
@@ -52,11 +54,14 @@ def test_anything_is_events_or_one_dead_letter(provider: str, body: str, url: st
     body=st.binary(max_size=80) | VALUES.map(lambda value: json.dumps(value).encode()),
     token=st.text(max_size=10),
 )
-def test_nothing_verifies_by_chance(case: Any, url: str, headers: dict[str, str], body: bytes, token: str) -> None:
+def test_nothing_verifies_by_chance(
+    case: Any, method: str, url: str, headers: dict[str, str], body: bytes, token: str
+) -> None:
     """And no exception escapes."""
     hook = PROVIDERS[case.provider].hook
-    signed = Signed(url=url, headers=headers, body=body, token=token, now_s=1.0)
+    signed = Signed(method=method, url=url, headers=headers, body=body, token=token, now_s=1.0)
     assert hook.verify(signed, [hook.key(case.secret)]) is not Verdict.VALID
+    assert hook.challenge is None or hook.challenge(signed) is None
 
 
 def test_mutated_samples() -> None:

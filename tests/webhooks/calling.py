@@ -36,8 +36,8 @@ class Caller:
         self.runner = asyncio.Runner()
         self.receiver = receiver
 
-    def get(self, url: str, **fields: Any) -> Heard:
-        return self.request("GET", url, **fields)
+    def get(self, url: str, headers: Mapping[str, str] | None = None) -> Heard:
+        return self.request("GET", url, b"", headers)
 
     def post(self, url: str, body: bytes = b"", headers: Mapping[str, str] | None = None, **fields: Any) -> Heard:
         return self.request("POST", url, body, headers, **fields)

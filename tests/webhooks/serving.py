@@ -27,7 +27,8 @@ class Served:
     """`python -m api.webhooks`, up once it says where."""
 
     def __init__(self, settings: Settings, *arguments: str) -> None:
-        self.settings = msgspec.structs.replace(settings, webhook_secrets={"meta_whatsapp": (SECRET,)})
+        secrets = {"meta_whatsapp": (SECRET,)} | settings.webhook_secrets
+        self.settings = msgspec.structs.replace(settings, webhook_secrets=secrets)
         inherited = {name: text for name, text in os.environ.items() if not name.startswith("TIDEMARK_")}
         self.process = subprocess.Popen(
             [sys.executable, "-m", "api.webhooks", "--port", "0", *arguments],

@@ -183,6 +183,38 @@ def test_stopping_writes_what_is_there(topic: Topic) -> None:
     assert topic.batches == [LINE]
 
 
+def test_stopping_while_the_broker_is_down(topic: Topic) -> None:
+    """Nobody waits for it then."""
+    topic.fails = TopicDown("no broker")
+
+    async def scenario() -> bool:
+        own = intake(linger_s=0.001)
+        waiter = own.put(LINE)
+        assert waiter is not None
+        durable = await waiter
+        await own.stop()
+        return durable
+
+    assert not asyncio.run(scenario())
+
+
+def test_bug_in_the_topic_is_told_too(topic: Topic, caplog: pytest.LogCaptureFixture) -> None:
+    """Whoever waits hears of it, and the log says what it was."""
+    topic.fails = ValueError("a bug")
+
+    async def scenario() -> bool:
+        own = intake(linger_s=0.001)
+        waiter = own.put(LINE)
+        assert waiter is not None
+        durable = await waiter
+        topic.fails = None
+        await own.stop()
+        return durable
+
+    assert not asyncio.run(scenario())
+    assert "a bug" in caplog.text
+
+
 def test_stopping_without_ever_starting(tmp_path: Path) -> None:
     asyncio.run(Intake(Settings(broker=f"file://{tmp_path}")).stop())
     assert list(tmp_path.iterdir()) == []

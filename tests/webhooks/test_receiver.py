@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+import api.webhooks.receiver
 from api.webhooks.doors import doors
 from flows.captured import saved_request
 from flows.providers import PROVIDERS, Verdict
@@ -94,6 +95,13 @@ def test_what_is_not_taken(method: str, path: str, headers: dict[str, str], stat
     assert ("allow" in heard.headers) == (status == 405)
 
 
+def test_host_that_is_none_is_no_error(tmp_path: Path) -> None:
+    """It is part of the address that is judged."""
+    own = settings(tmp_path, **SECRET)
+    with calling(own) as caller:
+        assert caller.get("https:///webhooks/meta_whatsapp?hub.mode=subscribe", {"host": "[x"}).status == 401
+
+
 def test_challenge_of_meta_is_answered(tmp_path: Path) -> None:
     """By the verify token, and by the secret itself, as plain text."""
     with calling(settings(tmp_path, **SECRET)) as caller:
@@ -127,6 +135,16 @@ def test_body_that_breaks_off_is_not_taken(tmp_path: Path) -> None:
     with calling(own) as caller:
         caller.runner.run(caller.receiver(scope, receive, send))
     assert taken(own) == []
+
+
+def test_beginnings_of_many_bodies_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who sends them has shown no signature yet; when they are gone there is room again."""
+    monkeypatch.setattr(api.webhooks.receiver, "_READING_LIMIT_BYTES", 1_000)
+    own = settings(tmp_path, webhook_secrets={"meta_whatsapp": INSECURE})
+    with calling(own) as caller:
+        assert caller.post(META, b" " * 1_001, chunk=100).status == 503
+        assert caller.post(META, b" " * 1_000, chunk=100).status == 200
+        assert caller.post(META, b" " * 2_000).status == 200
 
 
 def test_secret_path_is_not_written_down(tmp_path: Path) -> None:
