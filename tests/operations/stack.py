@@ -12,7 +12,7 @@ from schemas.settings import PREFIX, Settings
 from tests.operations.compose import Service, services, start_order
 from tests.parts.kafka import KafkaBroker, free_port
 
-_HEALTHY_WITHIN_S = 90.0
+_HEALTHY_WITHIN_S = 180.0
 
 
 class Stack:
@@ -52,9 +52,16 @@ class Stack:
         for before in service.after:
             if before in self._services and not self._services[before].healthcheck:
                 assert self.running[before].wait(60) == 0, self.running[before].said()
-        flow = Flow(["-m", *service.command], self.variables(name), self._folder / f"{name}.log")
+        flow = Flow(["-m", *self._command(service)], self.variables(name), self._folder / f"{name}.log")
         self.running[name] = flow
         return flow
+
+    def _command(self, service: Service) -> list[str]:
+        command = ["127.0.0.1" if part == "0.0.0.0" else part for part in service.command]
+        if "--port" in command:
+            place = command.index("--port") + 1
+            command[place] = str(self.port(service.name, int(command[place])))
+        return command
 
     def start_all(self) -> None:
         for name in self.names:
@@ -74,9 +81,10 @@ class Stack:
             time.sleep(0.2)
 
     def _probe(self, service: Service) -> bool:
-        url = urlsplit(service.healthcheck[-1])
+        module, told, *status = service.healthcheck[3:]
+        url = urlsplit(told)
         here = f"http://127.0.0.1:{self.port(service.name, url.port or 80)}{url.path}"
-        probe = Flow(["-m", service.healthcheck[-2], here], {}, self._folder / "probe.log")
+        probe = Flow(["-m", module, here, *status], {}, self._folder / "probe.log")
         return probe.wait(30) == 0
 
     def restart(self, name: str) -> int:

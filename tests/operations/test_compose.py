@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from flows.identity import hash_keys
+from flows.providers import PROVIDERS
 from schemas.settings import PREFIX, Settings
 from sql.dsn import Server, parse_dsn
 from tests.operations.compose import FILE, ROOT, SECRETS, Service, example, services, variables
@@ -52,7 +53,9 @@ def test_it_refuses_to_start_without_a_secret(tmp_path: Path, secret: str) -> No
 
 def test_the_example_names_every_variable_and_no_secret() -> None:
     assert set(example()) == variables()
-    assert {name for name, text in example().items() if not text} == set(SECRETS)
+    empty = {name for name, text in example().items() if not text}
+    assert {name for name in empty if f"{{{name}:?" in FILE.read_text()} == set(SECRETS)
+    assert all(name.startswith("TIDEMARK_") for name in empty - set(SECRETS))
     assert "password" not in {text.lower() for text in example().values()}
 
 
@@ -79,10 +82,19 @@ def test_addresses_are_those_of_services(service: Service) -> None:
     assert (server.host, server.port, server.user) == ("clickhouse", 8123, "tidemark")
     assert server.password == every["clickhouse"].environment["CLICKHOUSE_PASSWORD"]
     if service.healthcheck:
-        *_, module, url = service.healthcheck
+        module, url, *status = service.healthcheck[3:]
         assert importlib.util.find_spec(module) is not None
-        assert urlsplit(url).port in (settings.metrics_port, settings.http_port)
-        assert urlsplit(url).path == "/healthz"
+        assert urlsplit(url).port in (settings.metrics_port, settings.http_port, _port_of(service.command))
+        assert status == ["404"] or urlsplit(url).path == "/healthz"
+
+
+def _port_of(command: list[str]) -> int | None:
+    return int(command[command.index("--port") + 1]) if "--port" in command else None
+
+
+def test_every_provider_can_be_given_its_secret() -> None:
+    named = {f"TIDEMARK_WEBHOOK_{name.upper()}_SECRET" for name in PROVIDERS if name != "ses_sns"}
+    assert named | {"TIDEMARK_WEBHOOK_SES_SNS_TOPICS"} <= services()["webhooks"].environment.keys()
 
 
 def test_every_service_has_limits_a_restart_policy_and_logs_that_end() -> None:
@@ -128,8 +140,8 @@ def test_prometheus_scrapes_what_exports_metrics() -> None:
 
 def test_the_image_holds_every_package_and_runs_as_nobody() -> None:
     lines = (ROOT / "Dockerfile").read_text().splitlines()
-    packages = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]
-    roots = {name.partition(".")[0] for name in packages}
+    setuptools = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
+    roots = {name.rstrip("*") for name in setuptools["packages"]["find"]["include"]}
     copied = {line.split()[1] for line in lines if line.startswith("COPY ") and "--from" not in line}
     assert roots <= copied
     allowed = {line.removeprefix("!") for line in (ROOT / ".dockerignore").read_text().splitlines()}
