@@ -1,4 +1,4 @@
-"""Kafka by SASL_SSL and ClickHouse by TLS, with secrets from files; wrong ones are one line, and let nothing through."""
+"""Kafka by SASL_SSL, ClickHouse by TLS, secrets from files; wrong ones are one line, and let nothing through."""
 
 import socket
 import ssl
