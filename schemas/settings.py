@@ -211,5 +211,17 @@ def _shown(name: str, value: Any) -> str:
     return f"`{int(value) if isinstance(value, bool) else value}`"
 
 
+def settings_page() -> str:
+    """docs/configuration.md."""
+    return f"{_PAGE_HEAD}\n{settings_table()}\n"
+
+
+_PAGE_HEAD = """# Configuration
+
+Settings come from the environment; a name that is none of these is refused. `TIDEMARK_X_FILE=PATH` reads a setting from
+a file, as secrets are mounted. This page is made by `python -m schemas.settings`.
+"""
+
+
 if __name__ == "__main__":
-    print(settings_table())
+    print(settings_page(), end="")
