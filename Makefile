@@ -30,8 +30,10 @@ check: setup ## lint, format, types, layers, generated files
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-generate: setup ## what is generated and checked in: JSON Schemas
+generate: setup ## what is generated and checked in: JSON Schemas, the schema for a cluster, docs/configuration.md
 	$(BIN)/python -m schemas.export
+	$(BIN)/python -m sql.sharding
+	$(BIN)/python -m schemas.settings > docs/configuration.md
 
 lock: setup ## pin what pyproject.toml allows, without registry addresses
 	$(BIN)/python -m pip install --quiet uv

@@ -54,7 +54,7 @@ class StatsKeeper:
 
     def _serve(self) -> TelemetryServer:
         registry = new_registry()
-        registry.register(FlowCollector(self._stats, self._settings.epoch))
+        registry.register(FlowCollector(self._stats, self._settings))
         health = lambda: flow_verdict(self._stats, self._stop)  # noqa: E731
         return TelemetryServer(registry, health, self._settings.metrics_port, self._settings.http_host)
 

@@ -96,7 +96,7 @@ def _discard(letters: DeadLetters, selection: Selection, every: bool) -> tuple[d
 def main(argv: list[str] | None = None) -> None:
     told = _parser().parse_args(argv)
     settings, selection = Settings.from_env(), _selection(told)
-    with Warehouse(settings.clickhouse) as warehouse:
+    with Warehouse(settings.clickhouse, share=True) as warehouse:
         letters = DeadLetters(settings, warehouse)
         match told.action:
             case "list":

@@ -35,7 +35,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     told = parser.parse_args(argv)
     settings, recipient = Settings.from_env(), _recipient(told.recipient)
-    with Warehouse(settings.clickhouse) as warehouse:
+    with Warehouse(settings.clickhouse, share=True) as warehouse:
         progress("erasing; it takes some ten seconds, so that flows that run have landed what they had read")
         done = erase(warehouse, recipient, hash_keys(settings), told.actor)
     if told.json:

@@ -10,6 +10,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.registry import Collector
 
 from flows.stats import QUERYABLE_BOUNDS_MS, LaneStats, Totals
+from schemas.settings import Settings
 
 _LANE = ["flow", "lane"]
 _COUNTERS = {
@@ -37,7 +38,7 @@ NAMES = frozenset(
     {f"tidemark_{name}_total" for name in _COUNTERS}
     | {f"tidemark_{name.removesuffix('_ms')}_seconds_total" for name in _SECONDS}
     | {f"tidemark_{name}" for name, _, _ in _GAUGES.values()}
-    | {"tidemark_repeats_total", "tidemark_dead_letters_total", "tidemark_epoch_seconds"}
+    | {"tidemark_repeats_total", "tidemark_dead_letters_total", "tidemark_epoch_seconds", "tidemark_window_limit_bytes"}
     | {f"tidemark_queryable_seconds_{part}" for part in ("bucket", "sum", "count")}
 )
 """All that a flow exports: dashboards and alert rules may name no other."""
@@ -46,9 +47,10 @@ NAMES = frozenset(
 class FlowCollector(Collector):
     """The lanes of one process."""
 
-    def __init__(self, lanes: Iterable[LaneStats], epoch_ms: int) -> None:
+    def __init__(self, lanes: Iterable[LaneStats], settings: Settings) -> None:
         self._lanes = list(lanes)
-        self._epoch_ms = epoch_ms
+        self._epoch_ms = settings.epoch
+        self._window_bytes = settings.window_mb << 20
 
     def collect(self) -> Iterator[Metric]:
         totals = [lane.totals() for lane in self._lanes]
@@ -62,6 +64,7 @@ class FlowCollector(Collector):
         yield from self._by_cause(totals)
         yield _queryable(totals)
         yield GaugeMetricFamily("tidemark_epoch_seconds", "Time between snapshots, as set", self._epoch_ms / 1000)
+        yield GaugeMetricFamily("tidemark_window_limit_bytes", "What the dedup window may take", self._window_bytes)
 
     @staticmethod
     def _by_cause(totals: list[Totals]) -> Iterator[Metric]:

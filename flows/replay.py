@@ -59,7 +59,7 @@ def _replay(settings: Settings, told: argparse.Namespace) -> msgspec.Struct:
 def _rebuild(settings: Settings, told: argparse.Namespace) -> msgspec.Struct:
     if told.since or told.until or told.partition is not None:
         raise UsageError("--rebuild takes the whole raw log: no --from, --to or --partition")
-    with Warehouse(settings.clickhouse) as warehouse:
+    with Warehouse(settings.clickhouse, share=True) as warehouse:
         return Rebuild(settings, warehouse, told.rebuild, told.archive).run(told.patience, progress)
 
 

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_type_hints
 
 import msgspec
@@ -89,6 +90,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     @classmethod
     def from_env(cls, environ: Mapping[str, str] = os.environ) -> "Settings":
         """Read the environment; raises UsageError that names the variable, also for a name that is none of ours."""
+        environ = with_files(environ)
         values: dict[str, Any] = {}
         kafka: dict[str, str] = {}
         secrets: dict[str, tuple[str, ...]] = {}
@@ -107,6 +109,24 @@ class Settings(Struct, frozen=True, kw_only=True):
         return fixed_clock(self.clock) if self.clock else wall_clock
 
 
+def with_files(environ: Mapping[str, str]) -> dict[str, str]:
+    """`TIDEMARK_X_FILE=/run/secrets/x` stands for `TIDEMARK_X` with what the file holds. Raises UsageError."""
+    found = dict(environ)
+    for variable, path in environ.items():
+        if not (variable.startswith(PREFIX) and variable.endswith(_FILE_SUFFIX) and path):
+            continue
+        name = variable.removesuffix(_FILE_SUFFIX)
+        if environ.get(name):
+            raise UsageError(f"{variable} and {name} are both set: which is meant?")
+        try:
+            found[name] = Path(path).read_text().strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise UsageError(f"{variable}={path}: {error}") from None
+        del found[variable]
+    return found
+
+
+_FILE_SUFFIX = "_FILE"
 _KAFKA_PREFIX = f"{PREFIX}KAFKA_"
 _WEBHOOK_PREFIX, _SECRET_SUFFIX = f"{PREFIX}WEBHOOK_", "_SECRET"
 _MANY = {"kafka": "KAFKA_<OPTION>", "webhook_secrets": "WEBHOOK_<PROVIDER>_SECRET"}
@@ -191,5 +211,17 @@ def _shown(name: str, value: Any) -> str:
     return f"`{int(value) if isinstance(value, bool) else value}`"
 
 
+def settings_page() -> str:
+    """docs/configuration.md."""
+    return f"{_PAGE_HEAD}\n{settings_table()}\n"
+
+
+_PAGE_HEAD = """# Configuration
+
+Settings come from the environment; a name that is none of these is refused. `TIDEMARK_X_FILE=PATH` reads a setting from
+a file, as secrets are mounted. This page is made by `python -m schemas.settings`.
+"""
+
+
 if __name__ == "__main__":
-    print(settings_table())
+    print(settings_page(), end="")

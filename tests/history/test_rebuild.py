@@ -25,7 +25,7 @@ def mistaken(pipeline: Pipeline) -> Expected:
 
 def replay(pipeline: Pipeline, *arguments: str, code: int = 0) -> dict[str, Any]:
     done = pipeline.run("-m", "flows.replay", "--json", *arguments)
-    assert done.wait(2 * PATIENCE_S) == code, done.said()
+    assert done.wait(4 * PATIENCE_S) == code, done.said()
     return json.loads(done.said().splitlines()[-1]) if code == 0 else {"said": done.said()}
 
 
@@ -50,7 +50,7 @@ def test_beside_live_traffic_nothing_is_lost(pipeline: Pipeline) -> None:
 
     def midway() -> None:
         flows.extend([pipeline.start("route"), pipeline.start("status")])
-        rebuilt.append(replay(pipeline, "--rebuild", pipeline.plan.campaign_id))
+        rebuilt.append(replay(pipeline, "--rebuild", pipeline.plan.campaign_id, "--patience", "150"))
 
     expected = pipeline.play(midway=midway)
     wait_until_read(pipeline.settings, flows, PATIENCE_S)

@@ -11,6 +11,7 @@ from flows.flow_metrics import NAMES, FlowCollector
 from flows.stats import LaneStats
 from flows.stopping import Stop
 from schemas.errors import TidemarkError
+from schemas.settings import Settings
 from sql.serve import Ready
 from telemetry.health import State, is_alive, is_ready
 from telemetry.server import TelemetryServer, new_registry
@@ -37,7 +38,7 @@ def test_what_was_taken_and_what_was_not_make_the_total() -> None:
     stats.add(events=1)
     stats.landed(np.array([1_000, 1_000, 400]), 1_090)
     registry = new_registry()
-    registry.register(FlowCollector([stats], 5_000))
+    registry.register(FlowCollector([stats], Settings()))
     with TelemetryServer(registry, lambda: flow_verdict([stats], Stop()), 0) as server:
         lane = {"flow": "status", "lane": "read"}
         assert value(server.port, "tidemark_events_total", **lane) == 16

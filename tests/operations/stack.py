@@ -1,0 +1,101 @@
+"""What docker-compose.yml starts, started here: the same commands in the same order, with the same settings.
+
+What differs is what a container would give each for itself: hosts become loopback, ports free ones, /data a folder.
+"""
+
+import time
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from loadgen.processes import Flow
+from schemas.settings import PREFIX, Settings
+from tests.operations.compose import Service, services, start_order
+from tests.parts.kafka import KafkaBroker, free_port
+
+_HEALTHY_WITHIN_S = 180.0
+
+
+class Stack:
+    """Roles of ours over a broker and a database that run already. All that it starts ends with it."""
+
+    def __init__(self, folder: Path, broker: KafkaBroker, clickhouse: str, **changes: str) -> None:
+        self._folder = folder
+        self._replaced = {"BROKER": broker.dsn, "CLICKHOUSE": clickhouse} | changes
+        self._services = {name: service for name, service in services().items() if service.is_ours}
+        self._ports: dict[tuple[str, int], int] = {}
+        self.running: dict[str, Flow] = {}
+
+    @property
+    def names(self) -> list[str]:
+        return [service.name for service in start_order(services()) if service.name in self._services]
+
+    def variables(self, name: str) -> dict[str, str]:
+        """Of a service, as it runs here."""
+        told = self._services[name].environment | {PREFIX + key: text for key, text in self._replaced.items()}
+        told["TIDEMARK_HTTP_HOST"] = "127.0.0.1"
+        told["TIDEMARK_RECOVERY"] = told["TIDEMARK_RECOVERY"].replace("/data", str(self._folder / name))
+        for variable in ("TIDEMARK_METRICS_PORT", "TIDEMARK_HTTP_PORT"):
+            if variable in told:
+                told[variable] = str(self.port(name, int(told[variable])))
+        return told
+
+    def settings(self, name: str) -> Settings:
+        return Settings.from_env({key: text for key, text in self.variables(name).items() if key.startswith(PREFIX)})
+
+    def port(self, name: str, told: int) -> int:
+        """The port here that stands for `told` of the container."""
+        return self._ports.setdefault((name, told), free_port())
+
+    def start(self, name: str) -> Flow:
+        """Once what it depends on is healthy, or done."""
+        service = self._services[name]
+        for before in service.after:
+            if before in self._services and not self._services[before].healthcheck:
+                assert self.running[before].wait(60) == 0, self.running[before].said()
+        flow = Flow(["-m", *self._command(service)], self.variables(name), self._folder / f"{name}.log")
+        self.running[name] = flow
+        return flow
+
+    def _command(self, service: Service) -> list[str]:
+        command = ["127.0.0.1" if part == "0.0.0.0" else part for part in service.command]
+        if "--port" in command:
+            place = command.index("--port") + 1
+            command[place] = str(self.port(service.name, int(command[place])))
+        return command
+
+    def start_all(self) -> None:
+        for name in self.names:
+            self.start(name)
+        for name in self.names:
+            self.wait_until_healthy(name)
+
+    def wait_until_healthy(self, name: str) -> None:
+        """By the health check that compose would run."""
+        service = self._services[name]
+        if not service.healthcheck:
+            return
+        deadline_s = time.monotonic() + _HEALTHY_WITHIN_S
+        while not self._probe(service):
+            assert self.running[name].running(), self.running[name].said()
+            assert time.monotonic() < deadline_s, (name, self.running[name].said())
+            time.sleep(0.2)
+
+    def _probe(self, service: Service) -> bool:
+        module, told, *status = service.healthcheck[3:]
+        url = urlsplit(told)
+        here = f"http://127.0.0.1:{self.port(service.name, url.port or 80)}{url.path}"
+        probe = Flow(["-m", module, here, *status], {}, self._folder / "probe.log")
+        return probe.wait(30) == 0
+
+    def restart(self, name: str) -> int:
+        """As a rolling update does: asked to end, waited for, started anew. The exit code."""
+        old = self.running[name]
+        old.ask_to_end()
+        code = old.wait(15)
+        self.start(name)
+        self.wait_until_healthy(name)
+        return code
+
+    def close(self) -> None:
+        for flow in self.running.values():
+            flow.kill()
