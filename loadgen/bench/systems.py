@@ -1,0 +1,49 @@
+"""Who is measured, and how each is started: ours in this environment, peers in one of their own (`make peers`)."""
+
+import sys
+from pathlib import Path
+
+from msgspec import Struct
+
+CACHE = Path(__file__).parents[2] / ".cache" / "peers"
+
+
+class System(Struct, frozen=True, kw_only=True):
+    """One system; `module` speaks as `loadgen.bench.contest` says."""
+
+    name: str
+    module: str
+    requirements: tuple[str, ...] = ()
+    """None: it runs in this environment."""
+    variables: dict[str, str] = {}
+    """For its environment."""
+    events_per_record: int = 0
+    """The record format it likes better; 0: as Tidemark is given it."""
+
+    @property
+    def folder(self) -> Path:
+        return CACHE / self.name
+
+    @property
+    def python(self) -> str:
+        return str(self.folder / "bin" / "python") if self.requirements else sys.executable
+
+    @property
+    def ready(self) -> bool:
+        return not self.requirements or (self.folder / "ready").exists()
+
+
+_TABLES = (
+    *("chdb>=4.4,<5", "clickhouse-connect>=1.12,<2", "msgspec>=0.22,<1", "polars>=2.1,<3", "pyarrow>=26,<27"),
+    *("httptools>=0.9,<1", "lz4>=4.4,<5", "uvicorn>=0.54,<1", "zstandard>=0.25,<1"),
+)
+"""What `sql.warehouse` needs: every peer inserts the way Tidemark does."""
+
+SYSTEMS = {
+    system.name: system
+    for system in (
+        System(name="tidemark", module="loadgen.bench.tidemark"),
+        System(name="stock_bytewax", module="loadgen.bench.peers.stock_bytewax", events_per_record=100),
+        System(name="clickhouse_kafka", module="loadgen.bench.peers.clickhouse_kafka", events_per_record=100),
+    )
+}
