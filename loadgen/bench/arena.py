@@ -73,7 +73,7 @@ class Arena:
         task = self._task(events_per_record)
         try:
             command = [system.python, "-m", system.module]
-            contender = Contender(command, task, system.variables, self._log(system.name))
+            contender = Contender(command, task, {"PEER_JARS": str(system.jars)}, self._log(system.name))
             measured = contender.measure(self._within_s)
             exact = self._is_exact(task.clickhouse, measured.unique)
             return Round(measured, events_per_record, exact)

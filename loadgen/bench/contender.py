@@ -67,9 +67,10 @@ class Contender:
     def _clocked(self, within_s: float) -> Measured:
         before, started = tree_usage(self.pid), time.monotonic()
         self._tell("go\n")
-        answer = self._await("{", f"within {within_s:.0f} s")
+        self._await("done", f"within {within_s:.0f} s")
         seconds, after = time.monotonic() - started, tree_usage(self.pid)
-        return Measured(seconds, after.cpu_s - before.cpu_s, after.peak_rss_mb, json.loads(answer)["unique"])
+        unique = json.loads(self._await("{"))["unique"]
+        return Measured(seconds, after.cpu_s - before.cpu_s, after.peak_rss_mb, unique)
 
     def _tell(self, text: str) -> None:
         assert self._process.stdin is not None

@@ -5,7 +5,8 @@
                                ◀─  "go"
     reads all of the input,
     its last row queryable:
-    {"unique": …}              ─▶  stops the clock; takes processor time and peak memory
+    "done"                     ─▶  stops the clock; takes processor time and peak memory
+    {"unique": …}              ─▶  how many it passed on, if that does not show in the tables
     ends                       ◀─  end of input
 
 The standard library only: peers run in environments of their own.
@@ -39,8 +40,11 @@ class Task(NamedTuple):
         return self.broker.removeprefix("kafka://")
 
 
-Run = Callable[[], int | None]
-"""Reads all; how many events it passed on, None where they went into the tables."""
+Count = Callable[[], int]
+"""How many events a system passed on; asked when the clock stands."""
+
+Run = Callable[[], Count | None]
+"""Reads all; None where what it passed on went into the tables."""
 
 
 def compete(prepare: Callable[[Task], Run]) -> None:
@@ -49,7 +53,9 @@ def compete(prepare: Callable[[Task], Run]) -> None:
     _tell("ready")
     if sys.stdin.readline().strip() != "go":
         return
-    _tell(json.dumps({"unique": run()}))
+    count = run()
+    _tell("done")
+    _tell(json.dumps({"unique": count() if count else None}))
     sys.stdin.read()
 
 

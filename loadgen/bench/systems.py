@@ -15,14 +15,18 @@ class System(Struct, frozen=True, kw_only=True):
     module: str
     requirements: tuple[str, ...] = ()
     """None: it runs in this environment."""
-    variables: dict[str, str] = {}
-    """For its environment."""
+    pom: str = ""
+    """A Maven file beside its module, of the jars that it needs."""
     events_per_record: int = 0
     """The record format it likes better; 0: as Tidemark is given it."""
 
     @property
     def folder(self) -> Path:
         return CACHE / self.name
+
+    @property
+    def jars(self) -> Path:
+        return self.folder / "jars"
 
     @property
     def python(self) -> str:
@@ -45,5 +49,18 @@ SYSTEMS = {
         System(name="tidemark", module="loadgen.bench.tidemark"),
         System(name="stock_bytewax", module="loadgen.bench.peers.stock_bytewax", events_per_record=100),
         System(name="clickhouse_kafka", module="loadgen.bench.peers.clickhouse_kafka", events_per_record=100),
+        System(
+            name="quixstreams",
+            module="loadgen.bench.peers.quixstreams",
+            requirements=("quixstreams>=3.28,<4", *_TABLES),
+            events_per_record=100,
+        ),
+        System(
+            name="flink",
+            module="loadgen.bench.peers.flink",
+            requirements=("apache-flink==2.3.0",),
+            pom="flink.pom.xml",
+            events_per_record=1,
+        ),
     )
 }

@@ -47,10 +47,10 @@ def test_systems_beside_each_other_on_a_real_kafka() -> None:
 
 
 def test_from_files_each_round_reads_everything_anew() -> None:
-    said = bench("pipeline", "--source", "file", "--events", "30000", "--rounds", "2", "--only", "tidemark,stock_bytewax")
+    said = bench("pipeline", "--source", "file", "--events", "30000", "--rounds", "2", "--only", "tidemark,flink")
     assert said["systems"]["tidemark"]["exact"]
     assert len(said["systems"]["tidemark"]["rates"]) == 2
-    assert said["left_out"] == {"stock_bytewax": "reads from Kafka only"}
+    assert said["left_out"] == {"flink": "reads from Kafka only"}
 
 
 def test_a_system_nobody_knows_is_a_wrong_argument() -> None:
@@ -77,3 +77,10 @@ def test_a_contender_that_fails_or_hangs_is_told_in_a_line(tmp_path, program: st
     contender = Contender([sys.executable, "-c", program], TASK, {}, tmp_path / "peer.log")
     with pytest.raises(TidemarkError, match=why):
         contender.measure(1 if "sleep" in program else 20)
+
+
+def test_route_by_itself_loses_no_event() -> None:
+    said = bench("route", "--events", "5000", "--rounds", "1")
+    assert said["exact"]
+    assert min(said["events_per_s"], said["cpu_us_per_event"]) > 0
+    assert set(said["by_statuses_per_body"]) == {"1", "5", "50"}
