@@ -1,18 +1,19 @@
 """What Tidemark's parts do in a second, measured: `python -m loadgen.bench NAME [--json]`, each with a `--help`.
 
-NAME is one of: pipeline, route.
+NAME is one of: pipeline, route, window.
 """
 
 import sys
 from collections.abc import Callable
 
-from loadgen.bench import pipeline, route
+from loadgen.bench import pipeline, route, window
 from schemas.errors import UsageError
 from sql.cli import run
 
 COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "pipeline": pipeline.command,
     "route": route.command,
+    "window": window.command,
 }
 """A module each; a command takes the words after its name and returns the exit code."""
 

@@ -6,7 +6,7 @@ import os
 import subprocess
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,7 +14,7 @@ from loadgen.bench.contest import Task
 from loadgen.processes import environment
 from schemas.errors import TidemarkError
 
-_TICKS_PER_S = os.sysconf("SC_CLK_TCK")
+TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 _READY_WITHIN_S = 120.0
 
 
@@ -26,6 +26,13 @@ class Measured(NamedTuple):
     peak_rss_mb: float
     unique: int | None
     """What the system says that it passed on, where that is not found in the tables."""
+
+
+Watch = Callable[[int], Callable[[], None]]
+
+
+def watch_nothing(_pid: int) -> Callable[[], None]:
+    return lambda: None
 
 
 class Contender:
@@ -48,17 +55,23 @@ class Contender:
     def pid(self) -> int:
         return self._process.pid
 
-    def measure(self, within_s: float) -> Measured:
-        """Let it run; raises TidemarkError for one that fails or takes longer, and ends it in any case."""
+    def measure(self, within_s: float, watch: Watch = watch_nothing) -> Measured:
+        """Let it run; raises TidemarkError for one that fails or takes longer, and ends it in any case.
+
+        `watch` is told its pid before it begins; what it returns is called when it is done, before it ends.
+        """
         try:
             timer = threading.Timer(_READY_WITHIN_S, self._process.kill)
             timer.start()
             self._await("ready")
             timer.cancel()
+            end_watch = watch(self.pid)
             timer = threading.Timer(within_s, self._process.kill)
             timer.start()
             try:
-                return self._clocked(within_s)
+                measured = self._clocked(within_s)
+                end_watch()
+                return measured
             finally:
                 timer.cancel()
         finally:
@@ -116,7 +129,7 @@ def tree_usage(pid: int) -> Usage:
             status = Path(f"/proc/{one}/status").read_text()
         except OSError:
             continue  # it has ended meanwhile
-        cpu_s += sum(map(int, fields[11:15])) / _TICKS_PER_S
+        cpu_s += sum(map(int, fields[11:15])) / TICKS_PER_S
         peak_mb += sum(int(line.split()[1]) / 1024 for line in status.splitlines() if line.startswith("VmHWM"))
     return Usage(cpu_s, peak_mb)
 

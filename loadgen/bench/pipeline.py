@@ -16,6 +16,7 @@ import msgspec
 from loadgen.bench.arena import Arena
 from loadgen.bench.floor import STAGES
 from loadgen.bench.inputs import broker_at, write_inputs
+from loadgen.bench.profile import profile
 from loadgen.bench.results import Report, in_words, report
 from loadgen.bench.systems import SYSTEMS, System
 from loadgen.command import INEXACT, parser
@@ -31,6 +32,8 @@ def _parser() -> argparse.ArgumentParser:
     add("--events-per-record", type=int, default=100, help="default: %(default)s")
     add("--only", metavar="NAME,…", default="", help=f"of {', '.join(SYSTEMS)}; default: all that are installed")
     add("--within", type=float, default=600.0, help="seconds that a run may take (default: %(default)s)")
+    add("--profile", metavar="FOLDER", nargs="?", const="data/profile", default="",
+        help="also processor time by stage, and a flame graph in FOLDER (default: %(const)s)")  # fmt: skip
     add("--json", action="store_true", help="end with one JSON object")
     return told
 
@@ -58,7 +61,11 @@ def run_pipeline(options: argparse.Namespace) -> Report:
                 arena.run(system, system.events_per_record or options.events_per_record)
             for stage in STAGES:
                 arena.run_floor(stage, options.events_per_record)
-    return report(options, inputs, arena, left_out)
+        profiled = None
+        if options.profile:
+            _tell("profile")
+            profiled = profile(arena, inputs.events, options.events_per_record, Path(options.profile))
+    return report(options, inputs, arena, left_out, profiled)
 
 
 def choose(only: str, source: str) -> tuple[list[System], dict[str, str]]:

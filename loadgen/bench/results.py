@@ -5,11 +5,13 @@ import statistics
 
 from msgspec import Struct
 
+from loadgen.bench import profile
 from loadgen.bench.arena import Arena, Round
 from loadgen.bench.contender import Measured
 from loadgen.bench.inputs import Inputs
+from loadgen.bench.profile import Profile
+from loadgen.bench.systems import OURS
 
-OURS = "tidemark"
 FLOOR = "floor"
 
 
@@ -37,9 +39,12 @@ class Report(Struct, kw_only=True):
     floor: dict[str, float]
     ratios: dict[str, float]
     left_out: dict[str, str]
+    profile: Profile | None = None
 
 
-def report(options: argparse.Namespace, inputs: Inputs, arena: Arena, left_out: dict[str, str]) -> Report:
+def report(
+    options: argparse.Namespace, inputs: Inputs, arena: Arena, left_out: dict[str, str], profiled: Profile | None
+) -> Report:
     events = inputs.events
     systems = {name: _system(rounds, events) for name, rounds in arena.rounds.items() if rounds}
     floor = {f"{stage}_us": round(_cpu_us(rounds, events), 3) for stage, rounds in arena.floor.items()}
@@ -51,6 +56,7 @@ def report(options: argparse.Namespace, inputs: Inputs, arena: Arena, left_out: 
         floor=floor,
         ratios=_ratios(systems, sum(floor.values())),
         left_out=left_out | arena.failed,
+        profile=profiled,
     )
 
 
@@ -72,10 +78,11 @@ def _cpu_us(measured: list[Measured], events: int) -> float:
 
 
 def _ratios(systems: dict[str, SystemReport], floor_us: float) -> dict[str, float]:
-    if OURS not in systems:
+    ours = systems.get(OURS.name)
+    if ours is None:
         return {}
-    ours = systems[OURS]
-    ratios = {name: round(ours.events_per_s / peer.events_per_s, 2) for name, peer in systems.items() if name != OURS}
+    peers = {name: peer for name, peer in systems.items() if peer is not ours}
+    ratios = {name: round(ours.events_per_s / peer.events_per_s, 2) for name, peer in peers.items()}
     return ratios | {FLOOR: round(ours.cpu_us_per_event / floor_us, 2)}
 
 
@@ -91,4 +98,6 @@ def in_words(done: Report) -> str:
     stages = ", ".join(f"{stage.removesuffix('_us')} {us:.2f}" for stage, us in done.floor.items())
     times = f"; Tidemark takes {done.ratios[FLOOR]:.2f} times their sum" if FLOOR in done.ratios else ""
     lines.append(f"the floor, µs CPU an event, each alone: {stages}{times}")
+    if done.profile:
+        lines.append(profile.in_words(done.profile))
     return "\n".join(lines + [f"left out: {name}, {why}" for name, why in done.left_out.items()])

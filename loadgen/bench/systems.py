@@ -43,10 +43,11 @@ _TABLES = (
 )
 """What `sql.warehouse` needs: every peer inserts the way Tidemark does."""
 
+OURS = System(name="tidemark", module="loadgen.bench.tidemark")
 SYSTEMS = {
     system.name: system
     for system in (
-        System(name="tidemark", module="loadgen.bench.tidemark"),
+        OURS,
         System(name="stock_bytewax", module="loadgen.bench.peers.stock_bytewax", events_per_record=100),
         System(name="clickhouse_kafka", module="loadgen.bench.peers.clickhouse_kafka", events_per_record=100),
         System(

@@ -1,8 +1,10 @@
 """`python -m loadgen.bench`: what it prints, and that a system which is wrong or missing is told, not hidden."""
 
 import json
+import os
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +15,7 @@ from loadgen.bench.pipeline import choose
 from loadgen.bench.systems import SYSTEMS
 from loadgen.processes import environment
 from schemas.errors import TidemarkError, UsageError
+from tests.parts import lacking
 from tests.parts.kafka import kafka_jars
 
 TASK = Task(broker="", topics=[], events=0, clickhouse="", folder="", name="", clock=0)
@@ -46,11 +49,22 @@ def test_systems_beside_each_other_on_a_real_kafka() -> None:
     assert set(said["floor"]) == {"consume_us", "decode_us", "insert_us"}
 
 
-def test_from_files_each_round_reads_everything_anew() -> None:
-    said = bench("pipeline", "--source", "file", "--events", "30000", "--rounds", "2", "--only", "tidemark,flink")
+def test_from_files_each_round_reads_everything_anew_and_a_profile_tells_where_the_time_goes(tmp_path) -> None:
+    if not _may_trace():
+        lacking("the right to trace a process", "run as root, or sysctl kernel.yama.ptrace_scope=0")
+    arguments = ["--source", "file", "--events", "40000", "--rounds", "2", "--only", "tidemark,flink"]
+    said = bench("pipeline", *arguments, "--profile", str(tmp_path))
     assert said["systems"]["tidemark"]["exact"]
     assert len(said["systems"]["tidemark"]["rates"]) == 2
     assert said["left_out"] == {"flink": "reads from Kafka only"}
+    assert {"consume", "decode", "hash", "window", "convert", "insert"} < set(said["profile"]["stages"])
+    assert min(said["profile"]["stages"]["insert"], said["profile"]["waiting_us"]) > 0
+    assert b"<svg" in (tmp_path / "tidemark.svg").read_bytes()
+
+
+def _may_trace() -> bool:
+    scope = Path("/proc/sys/kernel/yama/ptrace_scope")
+    return os.geteuid() == 0 or (scope.exists() and scope.read_text().strip() == "0")
 
 
 def test_a_system_nobody_knows_is_a_wrong_argument() -> None:
@@ -84,3 +98,11 @@ def test_route_by_itself_loses_no_event() -> None:
     assert said["exact"]
     assert min(said["events_per_s"], said["cpu_us_per_event"]) > 0
     assert set(said["by_statuses_per_body"]) == {"1", "5", "50"}
+
+
+def test_the_window_at_size_drops_every_repeat_and_comes_back_after_a_kill() -> None:
+    said = bench("window", "--ids", "200000", "--epoch-ms", "100")
+    assert said["exact"]
+    assert said["events"] == 200_000 + 5 * 4_000, "one in ten again, but for the first batch"
+    assert len(said["stall_ms"]) <= 3
+    assert said["expired_rss_mb"] <= said["restored_rss_mb"]
