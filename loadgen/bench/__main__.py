@@ -1,17 +1,18 @@
 """What Tidemark's parts do in a second, measured: `python -m loadgen.bench NAME [--json]`, each with a `--help`.
 
-NAME is one of: pipeline, route, window.
+NAME is one of: pipeline, route, window, backpressure.
 """
 
 import sys
 from collections.abc import Callable
 
-from loadgen.bench import pipeline, route, window
+from loadgen.bench import backpressure, pipeline, route, window
 from schemas.errors import UsageError
 from sql.cli import run
 
 COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "pipeline": pipeline.command,
+    "backpressure": backpressure.command,
     "route": route.command,
     "window": window.command,
 }
