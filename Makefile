@@ -30,6 +30,9 @@ check: setup ## lint, format, types, layers, generated files
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+peers: setup ## the systems that loadgen.bench measures Tidemark beside, each in an environment of its own
+	$(BIN)/python -m loadgen.bench.install
+
 generate: setup ## what is generated and checked in: JSON Schemas, the schema for a cluster, docs/configuration.md
 	$(BIN)/python -m schemas.export
 	$(BIN)/python -m sql.sharding
@@ -43,4 +46,4 @@ lock: setup ## pin what pyproject.toml allows, without registry addresses
 clean: ## remove what make and the demo made
 	rm -rf $(VENV) api/node_modules .cache data
 
-.PHONY: help setup demo test check generate lock clean
+.PHONY: help setup demo test check peers generate lock clean

@@ -1,18 +1,21 @@
 """What Tidemark's parts do in a second, measured: `python -m loadgen.bench NAME [--json]`, each with a `--help`.
 
-NAME is one of: pipeline, webhooks.
+NAME is one of: pipeline, route, window, backpressure, webhooks.
 """
 
 import sys
 from collections.abc import Callable
 
-from loadgen.bench import pipeline, webhooks
+from loadgen.bench import backpressure, pipeline, route, webhooks, window
 from schemas.errors import UsageError
 from sql.cli import run
 
 COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "pipeline": pipeline.command,
     "webhooks": webhooks.command,
+    "backpressure": backpressure.command,
+    "route": route.command,
+    "window": window.command,
 }
 """A module each; a command takes the words after its name and returns the exit code."""
 

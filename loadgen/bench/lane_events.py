@@ -1,6 +1,6 @@
 """Status events for a benchmark of the status flow: three for each message, and repeats of one in twenty."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import polars as pl
@@ -13,6 +13,7 @@ from schemas.topics import partition_column
 CAMPAIGN = "bench"
 STATUSES = (Status.SENT, Status.DELIVERED, Status.READ)
 Keys = NDArray[np.int64]
+EVENTS_PER_MESSAGE = len(STATUSES) * (1 + 1 / 20)
 _CHUNK = 100_000
 _REPEATED = 20
 _SENT_PER_MS = 4
@@ -20,7 +21,17 @@ _MEAN_DELAY_MS = 600_000
 _LONG = 100_000_000
 
 
-def write_lane_events(producer: Producer, messages: int, start_ms: int, events_per_record: int) -> int:
+def lane_topic(status: Status) -> str:
+    return status.lane.topic
+
+
+def write_lane_events(
+    producer: Producer,
+    messages: int,
+    start_ms: int,
+    events_per_record: int,
+    topic_of: Callable[[Status], str] = lane_topic,
+) -> int:
     """How many events were written, repeats among them, in the order that they came in; durable when it returns.
 
     An event has thirteen fields and some 365 bytes. A repeat has another receipt, so that only its id tells.
@@ -32,7 +43,7 @@ def write_lane_events(producer: Producer, messages: int, start_ms: int, events_p
         for status in STATUSES:
             frame = _events(keys, status, start_ms, random)
             repeats = frame.gather_every(_REPEATED).with_columns(receipt_id=pl.lit("again"))
-            topic = status.lane.topic
+            topic = topic_of(status)
             partitions = producer.partitions(topic)
             for partition, lines in _records(pl.concat([frame, repeats]), partitions, events_per_record):
                 producer.append(topic, partition, lines)

@@ -1,80 +1,87 @@
-"""How many status events a second? `python -m loadgen.bench pipeline --messages 2000000 --json`.
+"""How many status events a second, beside peers and beside the floor? `python -m loadgen.bench pipeline --json`.
 
-Lane topics are written first; then `flows.status` runs over them, from its start to the last row queryable, over empty
-tables each round. TIDEMARK_BROKER=kafka://… puts the topics there: they must be empty, and there is one round.
+Lane topics are written first. Then each system in turn, round by round, reads them from its start to the last row
+queryable, over empty tables, and its figures are checked; so does each stage of the floor by itself: consume, decode,
+insert. `--source kafka` starts an Apache Kafka of its own, or takes TIDEMARK_BROKER=kafka://…, whose topics must be
+empty; peers read from Kafka only. `make peers` installs those that need an environment of their own.
 """
 
 import argparse
-import statistics
+import sys
+import tempfile
+from pathlib import Path
 
 import msgspec
-from msgspec import Struct
 
-from loadgen.bench.lane_events import STATUSES
-from loadgen.bench.tidemark import Measured, measure
-from loadgen.command import INEXACT, parser, scratch
+from loadgen.bench.arena import Arena
+from loadgen.bench.floor import STAGES
+from loadgen.bench.inputs import broker_at, write_inputs
+from loadgen.bench.profile import profile
+from loadgen.bench.results import Report, in_words, report
+from loadgen.bench.systems import SYSTEMS, System
+from loadgen.command import INEXACT, parser
 from schemas.errors import UsageError
-from schemas.times import wall_clock
-
-
-class Report(Struct, kw_only=True):
-    """What `--json` prints: medians of the rounds."""
-
-    events: int
-    rounds: int
-    events_per_s: float
-    cpu_us_per_event: float
-    peak_rss_mb: float
-    exact: bool
-    rates: list[float]
 
 
 def _parser() -> argparse.ArgumentParser:
     told = parser("loadgen.bench pipeline", __doc__)
     add = told.add_argument
-    add("--messages", type=int, default=2_000_000, help="three events each (default: %(default)s)")
+    add("--source", choices=("kafka", "file"), default="kafka", help="default: %(default)s")
+    add("--events", type=int, default=2_000_000, help="about so many, one in 21 a repeat (default: %(default)s)")
     add("--rounds", type=int, default=3, help="default: %(default)s")
     add("--events-per-record", type=int, default=100, help="default: %(default)s")
+    add("--only", metavar="NAME,…", default="", help=f"of {', '.join(SYSTEMS)}; default: all that are installed")
+    add("--within", type=float, default=600.0, help="seconds that a run may take (default: %(default)s)")
+    add("--profile", metavar="FOLDER", nargs="?", const="data/profile", default="",
+        help="also processor time by stage, and a flame graph in FOLDER (default: %(const)s)")  # fmt: skip
     add("--json", action="store_true", help="end with one JSON object")
     return told
 
 
 def command(arguments: list[str]) -> int:
     """The exit code: 0, or 1 for figures that are off."""
-    return _measure(_parser().parse_args(arguments))
+    options = _parser().parse_args(arguments)
+    if min(options.events, options.rounds, options.events_per_record) < 1 or not options.within > 0:
+        raise UsageError("--events, --rounds, --events-per-record: from 1 on; --within: more than 0")
+    done = run_pipeline(options)
+    print(msgspec.json.encode(done).decode() if options.json else in_words(done))
+    return 0 if all(system.exact for system in done.systems.values()) else INEXACT
 
 
-def _measure(options: argparse.Namespace) -> int:
-    if min(options.messages, options.rounds, options.events_per_record) < 1:
-        raise UsageError("--messages, --rounds and --events-per-record: from 1 on")
-    report = _report([_round(options) for _ in range(options.rounds)])
-    print(msgspec.json.encode(report).decode() if options.json else _in_words(report))
-    return 0 if report.exact else INEXACT
+def run_pipeline(options: argparse.Namespace) -> Report:
+    """Raises TidemarkError."""
+    chosen, left_out = choose(options.only, options.source)
+    formats = {system.events_per_record or options.events_per_record for system in chosen}
+    with tempfile.TemporaryDirectory(prefix="tidemark-") as folder, broker_at(options.source, Path(folder)) as broker:
+        inputs = write_inputs(broker, options.events, options.events_per_record, formats)
+        arena = Arena(Path(folder), inputs, options.within)
+        for number in range(options.rounds):
+            for system in chosen:
+                _tell(f"round {number + 1} of {options.rounds}: {system.name}")
+                arena.run(system, system.events_per_record or options.events_per_record)
+            for stage in STAGES:
+                arena.run_floor(stage, options.events_per_record)
+        profiled = None
+        if options.profile:
+            _tell("profile")
+            profiled = profile(arena, inputs.events, options.events_per_record, Path(options.profile))
+    return report(options, inputs, arena, left_out, profiled)
 
 
-def _round(options: argparse.Namespace) -> Measured:
-    with scratch(wall_clock()) as (settings, _):
-        if options.rounds > 1 and not settings.broker.startswith("file://"):
-            raise UsageError("--rounds 1 with a broker: its topics hold what the round before wrote")
-        return measure(settings, options.messages, options.events_per_record)
+def choose(only: str, source: str) -> tuple[list[System], dict[str, str]]:
+    """The systems to run, and of those asked for, why others are left out. Raises UsageError."""
+    names = only.split(",") if only else list(SYSTEMS)
+    if unknown := [name for name in names if name not in SYSTEMS]:
+        raise UsageError(f"--only: {unknown[0]!r} is none of {', '.join(SYSTEMS)}")
+    left_out = {}
+    for name in names:
+        if source == "file" and name != "tidemark":
+            left_out[name] = "reads from Kafka only"
+        elif not SYSTEMS[name].ready:
+            left_out[name] = "not installed: make peers"
+    return [SYSTEMS[name] for name in names if name not in left_out], left_out
 
 
-def _report(rounds: list[Measured]) -> Report:
-    rates = [round(one.events / one.seconds, 1) for one in rounds]
-    return Report(
-        events=rounds[0].events,
-        rounds=len(rounds),
-        events_per_s=statistics.median(rates),
-        cpu_us_per_event=round(statistics.median(one.cpu_us_per_event for one in rounds), 2),
-        peak_rss_mb=round(max(one.peak_rss_mb for one in rounds), 1),
-        exact=all(one.exact for one in rounds),
-        rates=rates,
-    )
-
-
-def _in_words(report: Report) -> str:
-    verdict = "every figure is exact" if report.exact else "NOT exact"
-    return (
-        f"{report.events_per_s:,.0f} events/s (median of {report.rounds}), {report.cpu_us_per_event} µs CPU an event,"
-        f" {report.peak_rss_mb:,.0f} MB; {len(STATUSES)} statuses a message, {report.events:,} events: {verdict}"
-    )
+def _tell(line: str) -> None:
+    if sys.stderr.isatty():
+        print(line, file=sys.stderr, flush=True)

@@ -1,0 +1,67 @@
+"""Who is measured, and how each is started: ours in this environment, peers in one of their own (`make peers`)."""
+
+import sys
+from pathlib import Path
+
+from msgspec import Struct
+
+CACHE = Path(__file__).parents[2] / ".cache" / "peers"
+
+
+class System(Struct, frozen=True, kw_only=True):
+    """One system; `module` speaks as `loadgen.bench.contest` says."""
+
+    name: str
+    module: str
+    requirements: tuple[str, ...] = ()
+    """None: it runs in this environment."""
+    pom: str = ""
+    """A Maven file beside its module, of the jars that it needs."""
+    events_per_record: int = 0
+    """The record format it likes better; 0: as Tidemark is given it."""
+
+    @property
+    def folder(self) -> Path:
+        return CACHE / self.name
+
+    @property
+    def jars(self) -> Path:
+        return self.folder / "jars"
+
+    @property
+    def python(self) -> str:
+        return str(self.folder / "bin" / "python") if self.requirements else sys.executable
+
+    @property
+    def ready(self) -> bool:
+        return not self.requirements or (self.folder / "ready").exists()
+
+
+_TABLES = (
+    *("chdb>=4.4,<5", "clickhouse-connect>=1.12,<2", "msgspec>=0.22,<1", "polars>=2.1,<3", "pyarrow>=26,<27"),
+    *("httptools>=0.9,<1", "lz4>=4.4,<5", "uvicorn>=0.54,<1", "zstandard>=0.25,<1"),
+)
+"""What `sql.warehouse` needs: every peer inserts the way Tidemark does."""
+
+OURS = System(name="tidemark", module="loadgen.bench.tidemark")
+SYSTEMS = {
+    system.name: system
+    for system in (
+        OURS,
+        System(name="stock_bytewax", module="loadgen.bench.peers.stock_bytewax", events_per_record=100),
+        System(name="clickhouse_kafka", module="loadgen.bench.peers.clickhouse_kafka", events_per_record=100),
+        System(
+            name="quixstreams",
+            module="loadgen.bench.peers.quixstreams",
+            requirements=("quixstreams>=3.28,<4", *_TABLES),
+            events_per_record=100,
+        ),
+        System(
+            name="flink",
+            module="loadgen.bench.peers.flink",
+            requirements=("apache-flink==2.3.0",),
+            pom="flink.pom.xml",
+            events_per_record=1,
+        ),
+    )
+}

@@ -1,0 +1,108 @@
+"""`python -m loadgen.bench`: what it prints, and that a system which is wrong or missing is told, not hidden."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from loadgen.bench.contender import Contender
+from loadgen.bench.contest import Task
+from loadgen.bench.pipeline import choose
+from loadgen.bench.systems import SYSTEMS
+from loadgen.processes import environment
+from schemas.errors import TidemarkError, UsageError
+from tests.parts import lacking
+from tests.parts.kafka import kafka_jars
+
+TASK = Task(broker="", topics=[], events=0, clickhouse="", folder="", name="", clock=0)
+
+
+def bench(*arguments: str, code: int = 0) -> dict[str, Any]:
+    """The JSON object that ends its output."""
+    done = subprocess.run(
+        [sys.executable, "-m", "loadgen.bench", *arguments, "--json"],
+        env=environment({}),
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+    assert done.returncode == code, done.stdout[-2000:] + done.stderr[-2000:]
+    said: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return said
+
+
+def test_systems_beside_each_other_on_a_real_kafka() -> None:
+    """Those that need no environment of their own: each exact, its rate a ratio, the floor below."""
+    kafka_jars()
+    names = ["tidemark", "stock_bytewax", "clickhouse_kafka"]
+    said = bench("pipeline", "--events", "30000", "--rounds", "1", "--only", ",".join(names))
+    assert list(said["systems"]) == names, said["left_out"]
+    for system in said["systems"].values():
+        assert system["exact"]
+        assert min(system["events_per_s"], system["cpu_us_per_event"], system["peak_rss_mb"]) > 0
+    assert set(said["ratios"]) == {"stock_bytewax", "clickhouse_kafka", "floor"}
+    assert set(said["floor"]) == {"consume_us", "decode_us", "insert_us"}
+
+
+def test_from_files_each_round_reads_everything_anew_and_a_profile_tells_where_the_time_goes(tmp_path) -> None:
+    if not _may_trace():
+        lacking("the right to trace a process", "run as root, or sysctl kernel.yama.ptrace_scope=0")
+    arguments = ["--source", "file", "--events", "40000", "--rounds", "2", "--only", "tidemark,flink"]
+    said = bench("pipeline", *arguments, "--profile", str(tmp_path))
+    assert said["systems"]["tidemark"]["exact"]
+    assert len(said["systems"]["tidemark"]["rates"]) == 2
+    assert said["left_out"] == {"flink": "reads from Kafka only"}
+    assert {"consume", "decode", "hash", "window", "convert", "insert"} < set(said["profile"]["stages"])
+    assert min(said["profile"]["stages"]["insert"], said["profile"]["waiting_us"]) > 0
+    assert b"<svg" in (tmp_path / "tidemark.svg").read_bytes()
+
+
+def _may_trace() -> bool:
+    scope = Path("/proc/sys/kernel/yama/ptrace_scope")
+    return os.geteuid() == 0 or (scope.exists() and scope.read_text().strip() == "0")
+
+
+def test_a_system_nobody_knows_is_a_wrong_argument() -> None:
+    with pytest.raises(UsageError, match="--only: 'storm' is none of tidemark"):
+        choose("tidemark,storm", "kafka")
+
+
+def test_a_peer_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path) -> None:
+    monkeypatch.setattr("loadgen.bench.systems.CACHE", tmp_path)
+    chosen, left_out = choose("", "kafka")
+    assert [system.name for system in chosen] == [system.name for system in SYSTEMS.values() if not system.requirements]
+    assert set(left_out.values()) == {"not installed: make peers"}
+
+
+@pytest.mark.parametrize(
+    ("program", "why"),
+    [
+        ("import sys; sys.exit('no broker')", "did not come to its end: no broker"),
+        ("print('ready', flush=True); input(); raise SystemExit('broke')", "within 20 s: broke"),
+        ("import time; print('ready', flush=True); input(); time.sleep(60)", "within 1 s: it said nothing"),
+    ],
+)
+def test_a_contender_that_fails_or_hangs_is_told_in_a_line(tmp_path, program: str, why: str) -> None:
+    contender = Contender([sys.executable, "-c", program], TASK, {}, tmp_path / "peer.log")
+    with pytest.raises(TidemarkError, match=why):
+        contender.measure(1 if "sleep" in program else 20)
+
+
+def test_route_by_itself_loses_no_event() -> None:
+    said = bench("route", "--events", "5000", "--rounds", "1")
+    assert said["exact"]
+    assert min(said["events_per_s"], said["cpu_us_per_event"]) > 0
+    assert set(said["by_statuses_per_body"]) == {"1", "5", "50"}
+
+
+def test_the_window_at_size_drops_every_repeat_and_comes_back_after_a_kill() -> None:
+    said = bench("window", "--ids", "200000", "--epoch-ms", "100")
+    assert said["exact"]
+    assert said["events"] == 200_000 + 5 * 4_000, "one in ten again, but for the first batch"
+    assert len(said["stall_ms"]) <= 3
+    assert said["expired_rss_mb"] <= said["restored_rss_mb"]
