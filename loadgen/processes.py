@@ -51,6 +51,10 @@ class Flow:
                 [sys.executable, *arguments], env=environment(variables), stdout=file, stderr=subprocess.STDOUT
             )
 
+    @property
+    def process_id(self) -> int:
+        return self._process.pid
+
     def running(self) -> bool:
         return self._process.poll() is None
 

@@ -1,17 +1,18 @@
 """What Tidemark's parts do in a second, measured: `python -m loadgen.bench NAME [--json]`, each with a `--help`.
 
-NAME is one of: pipeline.
+NAME is one of: pipeline, reports.
 """
 
 import sys
 from collections.abc import Callable
 
-from loadgen.bench import pipeline
+from loadgen.bench import pipeline, reports
 from schemas.errors import UsageError
 from sql.cli import run
 
 COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "pipeline": pipeline.command,
+    "reports": reports.command,
 }
 """A module each; a command takes the words after its name and returns the exit code."""
 

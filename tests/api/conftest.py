@@ -1,4 +1,4 @@
-"""A campaign played through the status flow, and the API over it as `python -m api` would run: one for all tests here."""
+"""A campaign played through the status flow, and `python -m api` over it: one for all tests here."""
 
 import time
 from collections.abc import Iterator

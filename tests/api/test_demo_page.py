@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Error, Page, expect
 
 from loadgen.processes import environment
 from tests.parts.kafka import free_port
@@ -50,15 +50,16 @@ def test_figures_move_and_end_at_the_oracles(browser: Browser, tmp_path: Path) -
         process.wait(30)
 
 
-def _open(page: object, url: str) -> None:
+def _open(page: Page, url: str) -> None:
     """The campaign is there a moment after the page."""
     deadline = time.monotonic() + WAIT_MS / 1000
     while True:
         try:
-            page.goto(url)  # type: ignore[attr-defined]
-            if page.request.get(url.replace("/c/", "/api/campaigns/")).status == 200:  # type: ignore[attr-defined]
-                page.goto(url)  # type: ignore[attr-defined]
+            page.goto(url)
+            if page.request.get(url.replace("/c/", "/api/campaigns/")).status == 200:
+                page.goto(url)
                 return
-        except Exception as error:  # noqa: BLE001 - not listening yet
-            assert time.monotonic() < deadline, error
+        except Error:  # not listening yet
+            if time.monotonic() > deadline:
+                raise
         time.sleep(0.3)

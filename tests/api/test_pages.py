@@ -1,5 +1,6 @@
 """The dashboard in a real browser: figures, drill-down, states, themes, phone, accessibility, no console error."""
 
+import os
 import signal
 from collections.abc import Iterator
 from typing import Any
@@ -123,11 +124,8 @@ def test_axe_finds_nothing_serious_and_nothing_sticks_out(
     watched = watch(served.url + path, width, height, color_scheme=theme)
     page = watched.page
     found = Axe().run(page, options={"resultTypes": ["violations"]}).response["violations"]
-    serious = [
-        (rule["id"], [node["html"][:160] for node in rule["nodes"][:3]])
-        for rule in found
-        if rule["impact"] in ("serious", "critical")
-    ]
+    grave = [rule for rule in found if rule["impact"] in ("serious", "critical")]
+    serious = [(rule["id"], [node["html"][:160] for node in rule["nodes"][:3]]) for rule in grave]
     assert serious == []
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     assert watched.complaints() == []
@@ -153,11 +151,11 @@ def test_old_data_says_so_and_a_lost_connection_comes_back(watch: Any, served: S
         wait_until_it_answers(url, first)
         page = watch(f"{url}/c/{CAMPAIGN}").page
         html = page.locator("html")
-        first._process.send_signal(signal.SIGSTOP)
+        os.kill(first.process_id, signal.SIGSTOP)
         expect(html).to_have_attribute("data-state", "stale", timeout=WAIT_MS)
         expect(page.locator("[data-fresh]")).to_contain_text("Stale")
         expect(page.locator("[data-verdict-say]")).to_contain_text("As of")
-        first._process.send_signal(signal.SIGCONT)
+        os.kill(first.process_id, signal.SIGCONT)
         expect(html).to_have_attribute("data-state", "live", timeout=WAIT_MS)
         first.kill()
         expect(html).to_have_attribute("data-state", "disconnected", timeout=WAIT_MS)
@@ -174,7 +172,7 @@ def test_old_data_says_so_and_a_lost_connection_comes_back(watch: Any, served: S
         first.kill()
 
 
-def test_empty_and_missing_campaigns_are_designed_for(watch: Any, browser: Browser, served: Served) -> None:
+def test_empty_and_missing_campaigns_are_designed_for(browser: Browser, served: Served) -> None:
     page = browser.new_page()
     page.goto(f"{served.url}/c/nobody")
     expect(page.locator("[data-verdict-say]")).to_contain_text("No such campaign", timeout=WAIT_MS)
