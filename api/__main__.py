@@ -1,5 +1,6 @@
 """`python -m api`: reports and the page, on TIDEMARK_HTTP_PORT."""
 
+import signal
 import sys
 
 from api.server import serve_until
@@ -14,6 +15,7 @@ def main() -> int:
     try:
         Parser(prog="python -m api", description=__doc__).parse_args()
         settings = Settings.from_env()
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
         with Warehouse(settings.clickhouse, share=True, create=True) as warehouse:
             migrate(warehouse)
             serve_until(settings, lambda: False)

@@ -32,6 +32,8 @@ async def _serve(server: uvicorn.Server, ended: Callable[[], bool]) -> None:
     try:
         await server.serve()
     except SystemExit:
+        if server.started:
+            raise  # a signal's, after all was closed
         raise UsageError(
             f"port {server.config.port} of {server.config.host} is taken; set TIDEMARK_HTTP_PORT"
         ) from None

@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import IO, Any
 from urllib.parse import urlencode
 
-import chdb
 import msgspec
 from msgspec import Struct
 
@@ -44,6 +43,13 @@ class Address(Struct, frozen=True):
         return f"http://127.0.0.1:{self.port}"
 
 
+def _chdb() -> Any:
+    """Loaded when an engine is opened: it takes 210 MB, which whoever asks a neighbour or a server does without."""
+    import chdb
+
+    return chdb
+
+
 def address_file(folder: Path) -> Path:
     return folder.with_name(f"{folder.name}.address")
 
@@ -66,12 +72,12 @@ class Engine:
         self._server: FrontServer | None = None
         address_file(folder).unlink(missing_ok=True)
         # One handle that stays open: the engine lives as long as any does.
-        self._anchor = chdb.connect(str(folder))
+        self._anchor = _chdb().connect(str(folder))
         self._handles: weakref.WeakSet[Any] = weakref.WeakSet()
 
     def handle(self, **settings: str | int) -> AbstractContextManager[Any]:
         """A connection of its own, with `settings` (`database` is one) until it is closed. One query at a time."""
-        handle = chdb.connect(f"{self.folder}?{urlencode(settings)}" if settings else str(self.folder))
+        handle = _chdb().connect(f"{self.folder}?{urlencode(settings)}" if settings else str(self.folder))
         self._handles.add(handle)
         return closing(handle)
 

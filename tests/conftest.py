@@ -2,10 +2,11 @@
 
 from hypothesis import settings
 
+from tests.parts.browser import browser
 from tests.parts.clickhouse import clickhouse, clickhouse_server, warehouse
 from tests.parts.kafka import kafka
 
-__all__ = ["clickhouse", "clickhouse_server", "kafka", "warehouse"]
+__all__ = ["browser", "clickhouse", "clickhouse_server", "kafka", "warehouse"]
 
 # How long an example takes says how busy the machine is, and nothing else.
 settings.register_profile("tidemark", deadline=None)

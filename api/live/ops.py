@@ -201,8 +201,8 @@ class OpsWatcher:
             channel: [_added(parts) for parts in zip(*lists, strict=True)] for channel, lists in by_channel.items()
         }
         return [
-            ChannelRate(channel=channel, per_s=rates, unusual=unusual(rates))
-            for channel, rates in sorted(added.items())
+            ChannelRate(channel=channel, per_s=per_s, unusual=unusual(per_s))
+            for channel, per_s in sorted(added.items(), key=_busiest_first)
         ]
 
 

@@ -1,5 +1,6 @@
 """`GET /api/campaigns/{id}/…`: one report each, the question answered by a file in sql/queries."""
 
+from enum import IntEnum
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -22,7 +23,19 @@ from api.reports.timeline import Heatmap, Timeline, read_heatmap, read_timeline
 router = APIRouter(
     prefix="/api/campaigns/{campaign_id}", tags=["reports"], dependencies=[CanRead], responses=documented(404)
 )
-Step = Literal[60, 300, 900, 3600, 21600, 86400]
+
+
+class Step(IntEnum):
+    """Seconds."""
+
+    MINUTE = 60
+    FIVE_MINUTES = 300
+    QUARTER = 900
+    HOUR = 3_600
+    SIX_HOURS = 21_600
+    DAY = 86_400
+
+
 Shown = Literal["accepted", "sent", "delivered", "read", "clicked", "failed", "complained", "unsubscribed"]
 
 

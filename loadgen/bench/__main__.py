@@ -1,12 +1,12 @@
 """What Tidemark's parts do in a second, measured: `python -m loadgen.bench NAME [--json]`, each with a `--help`.
 
-NAME is one of: pipeline, route, window, backpressure, webhooks.
+NAME is one of: pipeline, route, window, backpressure, webhooks, reports.
 """
 
 import sys
 from collections.abc import Callable
 
-from loadgen.bench import backpressure, pipeline, route, webhooks, window
+from loadgen.bench import backpressure, pipeline, reports, route, webhooks, window
 from schemas.errors import UsageError
 from sql.cli import run
 
@@ -16,6 +16,7 @@ COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "backpressure": backpressure.command,
     "route": route.command,
     "window": window.command,
+    "reports": reports.command,
 }
 """A module each; a command takes the words after its name and returns the exit code."""
 

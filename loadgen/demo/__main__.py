@@ -52,6 +52,7 @@ def _parser() -> argparse.ArgumentParser:
     told = parser("loadgen.demo", __doc__)
     add = told.add_argument
     add("--once", action="store_true", help="flat out, without a page")
+    add("--seconds", type=int, default=180, help="how long the live campaign plays (default: %(default)s)")
     add("--messages", type=int, default=200_000, help="audience of the campaign (default: %(default)s)")
     add("--seed", type=int, default=1, help="another seed, another campaign (default: %(default)s)")
     add("--json", action="store_true", help="with --once: end with one JSON object")
@@ -81,7 +82,7 @@ def _live(options: argparse.Namespace) -> int:
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s %(message)s")
     settings = Settings.from_env()
     start_ms = wall_clock() // SECOND_MS * SECOND_MS + 8 * SECOND_MS
-    plan = live_plan(options.messages, start_ms, options.seed)
+    plan = live_plan(options.messages, start_ms, options.seed, options.seconds * SECOND_MS)
 
     def serve(failed: Callable[[], bool]) -> None:
         _say_where(settings, plan)
@@ -93,7 +94,7 @@ def _live(options: argparse.Namespace) -> int:
 
 def _say_where(settings: Settings, plan: Plan) -> None:
     print(
-        f"{plan.messages:,} messages, playing for three minutes:"
+        f"{plan.messages:,} messages, playing for {plan.duration_ms // SECOND_MS} seconds:"
         f" http://127.0.0.1:{settings.http_port}/  (Ctrl-C ends it)"
     )
     address = read_address(Path(settings.clickhouse.removeprefix("chdb://")).resolve())

@@ -4,8 +4,10 @@ import threading
 import time
 from collections.abc import Callable
 
+import msgspec
+
 from flows.topics import open_producer
-from loadgen.demo.compare import differences
+from loadgen.demo.compare import COUNTS, differences
 from loadgen.demo.flows_run import Flows
 from loadgen.plan import Plan, earlier_plans
 from loadgen.processes import behind
@@ -75,8 +77,11 @@ def _write(
     finally:
         producer.close()
     _settle(settings, ended)
-    wrong = differences(warehouse, run.expected())
-    tell("every figure is exact" if not wrong else f"{len(wrong)} figures are off, the first: {wrong[0]}")
+    expected = run.expected()
+    wrong = differences(warehouse, expected)
+    counted = {name: expected.campaigns[plan.campaign_id].counts.get(name, 0) for name in COUNTS}
+    exact = f"every figure is exact: {msgspec.json.encode(counted).decode()}"
+    tell(exact if not wrong else f"{len(wrong)} figures are off, the first: {wrong[0]}")
 
 
 def _settle(settings: Settings, ended: threading.Event) -> None:
