@@ -5,11 +5,18 @@ from pathlib import Path
 
 import msgspec
 
+from schemas.campaign import Campaign
 from schemas.events import DeadLetter, Envelope, StatusEvent
 from schemas.outbound import AnyOutbound
 
 FOLDER = Path(__file__).parent / "json"
-CONTRACTS = {"envelope": Envelope, "status_event": StatusEvent, "outbound": AnyOutbound, "dead_letter": DeadLetter}
+CONTRACTS = {
+    "envelope": Envelope,
+    "status_event": StatusEvent,
+    "outbound": AnyOutbound,
+    "dead_letter": DeadLetter,
+    "campaign": Campaign,
+}
 
 
 def documents() -> dict[str, bytes]:

@@ -58,6 +58,10 @@ class Settings(Struct, frozen=True, kw_only=True):
     hash_key: Annotated[
         str, _about("`VERSION:HEX[,…]`: 128-bit keys that hash personal data, newest first; made if unset")
     ] = ""
+    redis: Annotated[str, _about("`redis://HOST:PORT[/DATABASE]`: limits that sender processes share")] = ""
+    senders: Annotated[
+        int, _about("sender processes that share limits; each may have rate / N alone; 0: as many as slices", 0, 1000)
+    ] = 0
     http_host: Annotated[
         str, _about("address to listen on; `0.0.0.0` in a container, behind a proxy that ends TLS")
     ] = "127.0.0.1"

@@ -1,6 +1,7 @@
 """Topic names, and the partition that an event belongs to."""
 
 import zlib
+from functools import lru_cache
 
 import polars as pl
 
@@ -11,8 +12,10 @@ WEBHOOK = "webhook"
 DLQ_WEBHOOK = "dlq.webhook"
 DLQ_STATUS = "dlq.status"
 DLQ_SEND = "dlq.send"
+SEND_CONTROL = "send.control"
+SEND_SUPPRESSIONS = "send.suppressions"
 STATUS_TOPICS = tuple(lane.topic for lane in Lane)
-TOPICS = (OUTBOUND, WEBHOOK, *STATUS_TOPICS, DLQ_WEBHOOK, DLQ_STATUS, DLQ_SEND)
+TOPICS = (OUTBOUND, WEBHOOK, *STATUS_TOPICS, DLQ_WEBHOOK, DLQ_STATUS, DLQ_SEND, SEND_CONTROL, SEND_SUPPRESSIONS)
 
 MAX_LINES_PER_RECORD = 2_000
 """A record's lines are numbered within 11 bits of a place (`flows.topics`), so none holds more."""
@@ -23,7 +26,13 @@ def partition_of(name: str, number: int, partitions: int) -> int:
 
     All statuses of a message meet in one partition, so one process sees its repeats; neighbours spread evenly.
     """
-    return (zlib.crc32(name.encode()) + number) % partitions
+    return (_crc32(name) + number) % partitions
+
+
+@lru_cache(maxsize=1024)
+def _crc32(name: str) -> int:
+    """A sender asks for the same few campaigns all the time."""
+    return zlib.crc32(name.encode())
 
 
 def partition_column(partitions: int) -> pl.Expr:

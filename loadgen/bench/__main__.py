@@ -1,12 +1,12 @@
 """What Tidemark's parts do in a second, measured: `python -m loadgen.bench NAME [--json]`, each with a `--help`.
 
-NAME is one of: pipeline, route, window, backpressure, webhooks, reports.
+NAME is one of: pipeline, route, window, backpressure, webhooks, reports, send.
 """
 
 import sys
 from collections.abc import Callable
 
-from loadgen.bench import backpressure, pipeline, reports, route, webhooks, window
+from loadgen.bench import backpressure, pipeline, reports, route, send, webhooks, window
 from schemas.errors import UsageError
 from sql.cli import run
 
@@ -17,6 +17,7 @@ COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "route": route.command,
     "window": window.command,
     "reports": reports.command,
+    "send": send.command,
 }
 """A module each; a command takes the words after its name and returns the exit code."""
 

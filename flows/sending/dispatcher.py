@@ -1,0 +1,157 @@
+"""The dispatcher: an asyncio loop in a thread of its own that hands messages over, evenly, as fast as it may.
+
+Run.queue ─▶ stage (screen, intent durable) ─▶ release (limits) ─▶ connector ─▶ settle (outcome durable)
+                    ▲                                                  │
+                    └────────────── later: retries, doubts ◀───────────┘
+"""
+
+import asyncio
+import logging
+import threading
+from collections.abc import Callable
+
+import uvloop
+
+from flows.sending.desk import Desk
+from flows.sending.message import Message
+from flows.sending.outgoing import Outcome, Unknown
+from flows.sending.records import lost
+from flows.sending.releasing import RANKS, Releaser
+from flows.sending.runs import Number, Run, Way
+from flows.sending.screening import Screen
+from flows.sending.settling import Settler
+from flows.sending.staging import Stager
+from schemas.errors import TidemarkError
+
+log = logging.getLogger(__name__)
+
+_TICK_S = 0.001
+_IDLE_S = 0.01
+_LAST_ANSWERS_S = 5.0
+"""What is in flight when the process is asked to end is waited for so long; then it is in doubt."""
+
+
+class Dispatcher:
+    """Start it, `add` runs, and `finish` it; all from other threads."""
+
+    def __init__(self, desk: Desk, screen: Screen) -> None:
+        self.desk = desk
+        self.runs: list[Run] = []
+        self.settler = Settler(desk)
+        self._stager = Stager(desk, screen, self.settler)
+        self._releaser = Releaser(desk, self._launch)
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._started = threading.Event()
+        self._stops = False
+        self._thread = threading.Thread(target=self._run, name="dispatcher", daemon=True)
+        self.failure: BaseException | None = None
+        self.wound_up = threading.Event()
+        """Nothing more will be handed over or confirmed."""
+
+    def start(self) -> None:
+        self._thread.start()
+        self._started.wait()
+
+    def add(self, run: Run) -> None:
+        self.call(lambda: self._add(run))
+
+    def _add(self, run: Run) -> None:
+        self.runs = sorted([*self.runs, run], key=lambda one: RANKS[one.campaign.priority])
+
+    def call(self, do: Callable[[], None]) -> None:
+        """In the loop; nothing once it has ended."""
+        loop = self.desk.loop
+        if loop is not None and not loop.is_closed():
+            loop.call_soon_threadsafe(do)
+
+    def finish(self) -> None:
+        """Hand over nothing more, wait a while for what is in flight, and tell what never left."""
+        self._stops = True
+        self._thread.join(_LAST_ANSWERS_S + 10)
+
+    def _run(self) -> None:
+        try:
+            uvloop.run(self._work())
+        except BaseException as error:  # a thread's own end would go unseen
+            log.exception("the dispatcher broke")
+            self.failure = error
+            self._started.set()
+        finally:
+            self.wound_up.set()
+
+    async def _work(self) -> None:
+        self.desk.loop = asyncio.get_running_loop()
+        self._started.set()
+        while not self._stops:
+            self._raise_broken()
+            worked = self._turn()
+            await asyncio.sleep(_TICK_S if worked else _IDLE_S)
+        await self._wind_up()
+
+    def _raise_broken(self) -> None:
+        if self.desk.ledger.failure:
+            raise self.desk.ledger.failure
+
+    def _turn(self) -> bool:
+        """Whether there is anything to do soon."""
+        now = self.desk.now()
+        for limit in self.desk.limits.values():
+            limit.climb(now)
+        for run in self.runs:
+            self._stager.stage(run, now)
+        self._releaser.release(self.runs, now)
+        self.desk.flush()
+        return any(run.in_flight or run.queue or run.staged() for run in self.runs)
+
+    def _launch(self, run: Run, way: Way, number: Number, message: Message) -> None:
+        task = asyncio.get_running_loop().create_task(self._send(run, way, number, message))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _send(self, run: Run, way: Way, number: Number, message: Message) -> None:
+        assert message.outgoing is not None
+        outcome: Outcome
+        try:
+            outcome = await way.connector.send(message.outgoing)
+        except Exception as bug:  # a bug in one connector costs one message, which is then in doubt
+            log.exception("%s", way.reported)
+            outcome = Unknown(f"{type(bug).__name__}: {bug}")
+        self.settler.answered(run, way, number, message, outcome)
+
+    async def _wind_up(self) -> None:
+        self.desk.flush()
+        await self._written()  # so that what was being staged stands ready, to be taken back
+        for run in self.runs:
+            for way in run.ways:
+                for number in way.numbers:
+                    self._take_back(run, way, number)
+        self.desk.flush()
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=_LAST_ANSWERS_S)
+        self.desk.flush()
+        await self._written()
+        for run in self.runs:
+            for way in run.ways:
+                await way.connector.close()
+
+    def _take_back(self, run: Run, way: Way, number: Number) -> None:
+        now_ms = self.desk.now_ms()
+        while number.ready:
+            self.desk.note(lost(run, way, number.ready.popleft(), now_ms))
+            number.staged -= 1
+
+    async def _written(self) -> None:
+        """Until all that was noted is durable, and confirmed."""
+        written = asyncio.Event()
+        self.desk.stage([], written.set)
+        try:
+            await asyncio.wait_for(written.wait(), 1.5)
+        except TimeoutError:
+            log.warning("the ledger is not written to its end")
+
+
+def own_failure(dispatcher: Dispatcher) -> TidemarkError | None:
+    failure = dispatcher.failure
+    if failure is None or isinstance(failure, TidemarkError):
+        return failure
+    return TidemarkError(f"the dispatcher broke: {failure}")

@@ -1,0 +1,198 @@
+"""A sender process: its dispatcher, ledger and watch, and a flow for each campaign in a thread of its own."""
+
+import logging
+import os
+import sys
+import threading
+from collections.abc import Callable
+from typing import IO
+
+from bytewax.dataflow import Dataflow
+
+from flows.identity import hash_keys
+from flows.running import recovery_lock, run
+from flows.sending.desk import Desk
+from flows.sending.dispatcher import Dispatcher, own_failure
+from flows.sending.leases import Lease, Leases, Wanted
+from flows.sending.ledger_writer import LedgerWriter
+from flows.sending.limits import Limit
+from flows.sending.pulse import Pulse, PulseTaker
+from flows.sending.releasing import RANKS
+from flows.sending.runs import Run
+from flows.sending.screening import Caps, Screen
+from flows.sending.session import Planned, Session
+from flows.sending.suppression import Change, Suppressions
+from flows.sending.watch import Watch
+from flows.stopping import Stop
+from flows.topics import open_producer
+from schemas.errors import TidemarkError
+from schemas.settings import Settings
+
+log = logging.getLogger(__name__)
+
+_GRACE_S = 10.0
+_SWITCH_S = 0.0005
+"""Of the interpreter's lock: with its default of 5 ms, rendering delayed messages until 100 ms held 120 % of theirs."""
+
+Build = Callable[[Session, Stop], Dataflow]
+
+
+class Companion:
+    """The flows' companions are the process's own, and end after the last flow."""
+
+    def start(self) -> None:
+        """They run already."""
+
+    def finish(self) -> None:
+        """They go on."""
+
+
+class Sender:
+    """Start it, ask for pulses each second until `ended`, then `finish`."""
+
+    def __init__(self, settings: Settings, planned: list[Planned], build: Build, stop: Stop) -> None:
+        self._settings = settings
+        self.stop = stop
+        self._build = build
+        self._ledger = LedgerWriter(lambda: open_producer(settings))
+        suppressions = Suppressions(hash_keys(settings))
+        self._desk = Desk(self._ledger, suppressions, settings.senders or settings.slice.of)
+        self._dispatcher = Dispatcher(self._desk, Screen(suppressions, Caps()))
+        self._watch = Watch(settings, suppressions, self._ordered, self._opted)
+        self._locks: list[IO[str]] = []
+        self.sessions = [Session(settings, one, self._dispatcher) for one in planned]
+        self._takers = [PulseTaker(self._desk, session.run) for session in self.sessions]
+        self._threads: list[threading.Thread] = []
+        self._finished = threading.Event()
+        self._leases = Leases(settings.redis, self._wants, self._granted) if settings.redis else None
+
+    def start(self) -> None:
+        """Raises TidemarkError."""
+        sys.setswitchinterval(_SWITCH_S)
+        for session in self.sessions:
+            self._locks.append(recovery_lock(self._settings, _name(session)))
+        self._watch.catch_up(self._desk.orders)
+        self._ledger.start()
+        self._dispatcher.start()
+        self._apply()
+        self._watch.start()
+        if self._leases:
+            self._leases.start()
+        threading.Thread(target=self._end, name="end", daemon=True).start()
+        for session in self.sessions:
+            thread = threading.Thread(target=self._flow, args=(session,), name=_name(session), daemon=True)
+            self._threads.append(thread)
+            thread.start()
+
+    def _flow(self, session: Session) -> None:
+        try:
+            run(self._build(session, self.stop), Companion(), self._settings, _name(session), self.stop)
+        except TidemarkError as error:
+            self.stop.fail(error)
+        except BaseException as error:  # a thread's own end would go unseen
+            log.exception("%s", _name(session))
+            self.stop.fail(TidemarkError(f"{_name(session)} broke: {error}"))
+
+    def _end(self) -> None:
+        """Once asked to: the dispatcher first, then the sources' last snapshots; no longer than the grace period."""
+        while not self.stop.wait(1):
+            pass
+        threading.Thread(target=self._end_anyway, daemon=True).start()
+        self._dispatcher.finish()
+
+    def _end_anyway(self) -> None:
+        if self._finished.wait(_GRACE_S):
+            return
+        log.error("not ended within %.0f s of being asked: exit without a snapshot", _GRACE_S)
+        os._exit(1)
+
+    def ended(self) -> bool:
+        return not any(thread.is_alive() for thread in self._threads)
+
+    def finish(self) -> None:
+        """Raises the TidemarkError that ended it."""
+        for thread in self._threads:
+            thread.join()
+        self._dispatcher.finish()
+        if self._leases:
+            self._leases.close()
+        self._watch.close()
+        self._ledger.finish()
+        for lock in self._locks:
+            lock.close()
+        self._finished.set()
+        failure = self.stop.failure or own_failure(self._dispatcher) or self._ledger.failure
+        if failure:
+            raise failure
+
+    def pulses(self) -> list[Pulse]:
+        """The last second of each campaign, written to the ledger too."""
+        taken = [taker.take() for taker in self._takers]
+        records = [pulse.record(session.campaign.id) for pulse, session in zip(taken, self.sessions, strict=True)]
+        self._ledger.put([self._ledger.line(record) for record in records])
+        for session in self.sessions:
+            if session.gate.verdict and not session.run.paused:
+                why = session.gate.verdict
+                self._dispatcher.call(lambda run=session.run, why=why: self._dispatcher.settler.pause(run, why))  # type: ignore[misc]
+        return taken
+
+    def _ordered(self, value: bytes) -> None:
+        self._dispatcher.call(lambda: self._take(value))
+
+    def _take(self, value: bytes) -> None:
+        if self._desk.orders.read(value):
+            self._apply()
+
+    def _opted(self, changes: list[Change]) -> None:
+        self._dispatcher.call(lambda: self._suppress(changes))
+
+    def _suppress(self, changes: list[Change]) -> None:
+        for change in changes:
+            self._desk.suppress(change)
+
+    def _apply(self) -> None:
+        """What holds now."""
+        orders, now = self._desk.orders, self._desk.now()
+        for session in self.sessions:
+            run, name = session.run, session.campaign.id
+            paused = orders.paused.get(name, "")
+            if run.paused and not paused:
+                run.failures.forget()
+                session.gate.verdict = ""
+            run.paused, run.cancelled = paused, name in orders.cancelled
+            if name in orders.rates:
+                limit = self._desk.limits[f"campaign:{name}"]
+                if limit.per_s != orders.rates[name]:
+                    limit.set_rate(orders.rates[name], now)
+
+    def _wants(self) -> list[Wanted]:
+        """In the leases' thread; what is read may be a moment old."""
+        demands: dict[int, list[float]] = {}
+        for session in self.sessions:
+            run = session.run
+            for limit in {limit for way in run.ways for number in way.numbers for limit in number.path}:
+                demand = demands.setdefault(id(limit), [0.0, 0.0, 0.0])
+                demand[RANKS[run.campaign.priority]] += _demand(run, limit)
+        return [
+            Wanted(name, limit.per_s, limit.of, (found[0], found[1], found[2]))
+            for name, limit in list(self._desk.limits.items())
+            if limit.per_s is not None and (found := demands.get(id(limit)))
+        ]
+
+    def _granted(self, leases: list[Lease]) -> None:
+        self._dispatcher.call(lambda: self._take_leases(leases))
+
+    def _take_leases(self, leases: list[Lease]) -> None:
+        now = self._desk.now()
+        for lease in leases:
+            self._desk.limits[lease.name].lease(lease.per_s, lease.until, now)
+
+
+def _demand(run: Run, limit: Limit) -> float:
+    """All of it while messages wait, else nothing."""
+    waits = bool(run.queue) or run.staged() > 0
+    return (limit.per_s or 0.0) if waits and not run.paused and not run.cancelled else 0.0
+
+
+def _name(session: Session) -> str:
+    return f"send/{session.campaign.id}"

@@ -1,0 +1,95 @@
+"""Outbound records of a message that is on its way, and its dead letter."""
+
+from typing import Literal
+
+import msgspec
+
+from flows.sending.decisions import Decision
+from flows.sending.message import Message
+from flows.sending.outgoing import Refused, Taken
+from flows.sending.runs import Run, Way
+from schemas.events import DeadLetter
+from schemas.outbound import Accepted, InDoubt, Rejected, Settled
+from schemas.topics import DLQ_SEND
+
+
+def accepted(run: Run, way: Way, message: Message, taken: Taken, now_ms: int) -> Accepted:
+    assert message.outgoing is not None
+    return Accepted(
+        at=now_ms,
+        campaign_id=run.id,
+        message_key=message.seq,
+        attempt=message.attempt,
+        channel=way.route.channel,
+        provider=way.reported,
+        sent_at=message.outgoing.sent_at,
+        provider_message_id=taken.provider_message_id,
+    )
+
+
+def rejected(run: Run, way: Way, message: Message, refused: Refused, *, final: bool, now_ms: int) -> Rejected:
+    assert message.outgoing is not None
+    return Rejected(
+        at=now_ms,
+        campaign_id=run.id,
+        message_key=message.seq,
+        attempt=message.attempt,
+        channel=way.route.channel,
+        provider=way.reported,
+        sent_at=message.outgoing.sent_at,
+        error_code=refused.code,
+        final=final,
+    )
+
+
+def in_doubt(run: Run, way: Way, message: Message, now_ms: int) -> InDoubt:
+    assert message.outgoing is not None
+    return InDoubt(
+        at=now_ms,
+        campaign_id=run.id,
+        message_key=message.seq,
+        attempt=message.attempt,
+        channel=way.route.channel,
+        provider=way.reported,
+        sent_at=message.outgoing.sent_at,
+    )
+
+
+def settled(
+    run: Run, way: Way, message: Message, outcome: Literal["sent", "lost"], now_ms: int, identity: str | None = None
+) -> Settled:
+    assert message.outgoing is not None
+    return Settled(
+        at=now_ms,
+        campaign_id=run.id,
+        message_key=message.seq,
+        attempt=message.attempt,
+        channel=way.route.channel,
+        provider=way.reported,
+        outcome=outcome,
+        sent_at=message.outgoing.sent_at,
+        provider_message_id=identity,
+    )
+
+
+def letter(message: Message, run: Run, refused: Refused, decision: Decision, now_ms: int) -> DeadLetter:
+    """Its payload is what `flows.send replay` needs: campaign, seq, the next attempt."""
+    payload = msgspec.json.encode(
+        {"campaign_id": run.id, "message_key": message.seq, "attempt": message.attempt, "row": message.row}
+    )
+    return DeadLetter(
+        reason=decision.reason or "refused",
+        detail=f"{refused.code}: {refused.detail}"[:500],
+        topic=DLQ_SEND,
+        partition=0,
+        offset=message.seq,
+        failed_at=now_ms,
+        provider=run.ways[message.route].reported,
+        payload=payload.decode()[:200_000],
+        payload_bytes=len(payload),
+    )
+
+
+def lost(run: Run, way: Way, message: Message, now_ms: int) -> Settled:
+    """Of an attempt that never arrived at the provider."""
+    return settled(run, way, message, "lost", now_ms)

@@ -1,0 +1,1 @@
+"""A provider simulator: `python -m loadgen.provider`."""

@@ -1,0 +1,229 @@
+"""Campaigns sent to the simulator, whose ledger says who got what, when, and how often."""
+
+import time
+from collections import Counter
+from typing import Any
+
+import msgspec
+
+from flows.sending.control import Order, encode_order
+from flows.sending.ledger import Ledger
+from flows.sending.orders_command import WORDS
+from flows.sending.watch import read_all
+from flows.topics import open_producer
+from schemas.events import DeadLetter
+from schemas.settings import Slice
+from schemas.times import wall_clock
+from schemas.topics import DLQ_SEND, OUTBOUND, SEND_CONTROL
+from tests.sending.conftest import Office, Running
+
+
+def order(office: Office, **fields: Any) -> None:
+    producer = open_producer(office.settings)
+    producer.partitions(SEND_CONTROL)
+    producer.append(SEND_CONTROL, 0, encode_order(Order(at=wall_clock(), **fields)))
+    producer.flush()
+    producer.close()
+
+
+def sent(running: Running, at_least: int) -> Any:
+    return lambda: sum(session.run.counts.sent for session in running.sender.sessions) >= at_least
+
+
+def test_everyone_once_and_the_checkpoint_at_the_end(office: Office) -> None:
+    (summary,) = office.send(office.campaign("plain", 3_000))
+    assert sorted(office.taken("plain")) == list(range(3_000))
+    assert (summary.sent, summary.settled, summary.queued) == (3_000, 3_000, 0)
+    (again,) = office.send(office.campaign("plain", 3_000))
+    assert again.requests == 0, "a second start sends nothing"
+
+
+def test_stopped_in_order_and_started_again_nothing_is_in_doubt(office: Office) -> None:
+    planned = office.campaign("stopped", 3_000, rates={"campaign": 1000})
+    running = office.start(planned)
+    running.wait_for(sent(running, 600), "nothing sent")
+    (first,) = running.stop()
+    assert first.in_doubt == 0
+    assert 0 < first.sent < 3_000
+    ledger = Ledger("stopped")
+    read_all(office.settings, OUTBOUND, ledger.add).close()
+    assert ledger.doubts() == [], "what stood ready was told never to have left"
+    (second,) = office.send(planned)
+    assert Counter(office.taken("stopped")) == Counter(range(3_000))
+    assert first.sent + second.sent == 3_000
+
+
+def test_failures_that_pass_are_retried_and_those_that_stay_are_dead_letters(office: Office) -> None:
+    office.provider.conduct(failures={"503": 0.2, "400": 0.05})
+    retry = {"attempts": 12, "first_wait": "50ms", "longest_wait": "200ms"}
+    (summary,) = office.send(office.campaign("failing", 1_000, retry=retry))
+    taken = office.taken("failing")
+    assert len(taken) == len(set(taken)) == summary.sent
+    assert summary.sent + summary.failed == 1_000
+    assert summary.failed > 0
+    letters: list[DeadLetter] = []
+    read_all(
+        office.settings,
+        DLQ_SEND,
+        lambda value: letters.extend(msgspec.json.decode(line, type=DeadLetter) for line in value.splitlines()),
+    ).close()
+    assert len(letters) == summary.failed
+    assert {letter.offset for letter in letters} == set(range(1_000)) - set(taken)
+    assert {letter.reason for letter in letters} <= {"refused", "retries_exhausted"}
+
+
+def test_a_stop_rule_pauses_the_campaign_and_says_why(office: Office) -> None:
+    office.provider.conduct(failures={"400": 0.5})
+    planned = office.campaign("stops", 3_000, stop={"failures": 0.3, "over": 100}, rates={"campaign": 1000})
+    running = office.start(planned)
+    run = running.sender.sessions[0].run
+    running.wait_for(lambda: bool(run.paused), "not paused")
+    why = run.paused
+    (summary,) = running.stop()
+    assert "of the last 100 failed" in why
+    assert "with 400" in why
+    assert summary.requests < 1_000
+    assert running.exit_code == 4
+    again = office.start(planned)
+    assert again.sender.sessions[0].run.paused, "still paused after a restart"
+    office.provider.conduct(failures={})
+    order(office, action="resume", campaign_id="stops")
+    again.wait_for(sent(again, 100), "not resumed")
+    again.stop()
+
+
+def test_an_outage_opens_the_breaker_and_everything_is_sent_in_the_end(office: Office) -> None:
+    planned = office.campaign(
+        "outage", 2_000, rates={"campaign": 800}, retry={"attempts": 10, "first_wait": "200ms", "longest_wait": "1s"}
+    )
+    running = office.start(planned)
+    running.wait_for(sent(running, 200), "nothing sent")
+    office.provider.conduct(outage="refuse", outage_s=3)
+    running.wait_for(lambda: "breaker open" in running.reasons, "the breaker did not open")
+    during = len(office.ledger("outage"))
+    (summary,) = running.finish()
+    assert Counter(office.taken("outage")) == Counter(range(2_000))
+    assert summary.failed == 0
+    refused = sum(entry.status == 503 for entry in office.ledger("outage"))
+    assert refused < 500, f"the breaker kept the rest back ({during} requests when it opened)"
+
+
+def test_while_one_provider_is_out_the_fallback_takes_over_and_each_person_counts_once(office: Office) -> None:
+    fallback = {
+        "channel": "sms",
+        "provider": "twilio",
+        "connection": {
+            "url": office.provider.url,
+            "account_sid": "AC1",
+            "auth_token": "t",
+            "callback": "https://us.example/webhooks/twilio",
+        },
+        "senders": [{"id": "+4930901820"}],
+        "template": {"text": "SMS for {{ name }}"},
+        "to": "phone",
+    }
+    people = office.folder / "phones.csv"
+    people.write_text("to,name,phone\n" + "".join(f"u{n},R{n},+491701{n:06}\n" for n in range(600)))
+    changes: dict[str, Any] = {
+        "audience": {"file": "phones.csv"},
+        "template": {"text": "Hello {{ name }}"},
+        "consent": None,
+        "fallback": fallback,
+        "rates": {"campaign": 400},
+        "connection": {"url": "http://127.0.0.1:9/send"},
+    }
+    (summary,) = office.send(office.campaign("falls-back", 600, **changes))
+    taken = Counter(office.taken("falls-back"))
+    assert taken == Counter(range(600))
+    assert {entry.provider for entry in office.ledger("falls-back")} == {"twilio"}
+    assert summary.fell_back == summary.sent == 600
+
+
+def test_a_throttling_provider_slows_the_sender_down_and_loses_nothing(office: Office) -> None:
+    office.provider.conduct(number_per_s=400)
+    planned = office.campaign(
+        "throttled", 1_500, rates={"campaign": 2_000}, retry={"attempts": 50, "first_wait": "100ms"}
+    )
+    running = office.start(planned)
+    (summary,) = running.finish()
+    assert Counter(office.taken("throttled")) == Counter(range(1_500))
+    assert summary.errors.get("429", 0) < 1_500, "it did not go on against the wall"
+    assert {"throttled", "told to wait"} & set(running.reasons)
+
+
+def test_rate_pause_resume_and_cancel_while_it_runs(office: Office) -> None:
+    running = office.start(office.campaign("live", 20_000, rates={"campaign": 200}))
+    running.wait_for(sent(running, 50), "nothing sent")
+    order(office, action="rate", campaign_id="live", per_s=2_000)
+    run = running.sender.sessions[0].run
+    running.wait_for(lambda: run.ways[0].numbers[0].path[3].effective() == 2_000, "the rate did not change")
+    order(office, action="pause", campaign_id="live", why="lunch")
+    running.wait_for(lambda: run.paused == "lunch" and run.in_flight == 0, "not paused")
+    stood = len(office.ledger("live"))
+    time.sleep(0.4)
+    assert len(office.ledger("live")) == stood
+    order(office, action="resume", campaign_id="live")
+    running.wait_for(sent(running, stood + 200), "not resumed")
+    order(office, action="cancel", campaign_id="live")
+    (summary,) = running.finish()
+    assert summary.screened["cancelled"] + summary.sent == 20_000
+    assert len(set(office.taken("live"))) == len(office.taken("live")) == summary.sent
+    assert running.exit_code == 5
+
+
+def test_a_kill_switch_holds_and_lifting_it_releases_paced(office: Office) -> None:
+    running = office.start(office.campaign("killed", 1_500, rates={"campaign": 500}))
+    running.wait_for(sent(running, 100), "nothing sent")
+    order(office, action="kill", channel="in_app", why="wrong text")
+    run = running.sender.sessions[0].run
+    desk = running.sender.sessions[0].desk
+    running.wait_for(lambda: bool(desk.orders.killed) and run.in_flight == 0, "not held")
+    stood = len(office.ledger("killed"))
+    time.sleep(0.5)
+    assert len(office.ledger("killed")) == stood
+    lifted = time.monotonic()
+    order(office, action="lift", channel="in_app")
+    running.finish()
+    assert Counter(office.taken("killed")) == Counter(range(1_500))
+    assert time.monotonic() - lifted >= (1_500 - stood) / 500 * 0.9, "paced, not all at once"
+
+
+def test_who_is_suppressed_while_it_runs_gets_nothing_any_more(office: Office) -> None:
+    running = office.start(office.campaign("opts-out", 2_000, rates={"campaign": 400}))
+    running.wait_for(sent(running, 20), "nothing sent")
+    session = running.sender.sessions[0]
+    change = session.desk.suppressions.change(wall_clock(), "add", "user1999", "in_app", "asked")
+    running.sender.sessions[0].dispatcher.call(lambda: session.desk.suppress(change))
+    (summary,) = running.finish()
+    assert 1_999 not in office.taken("opts-out")
+    assert summary.screened == {"suppressed": 1}
+    assert summary.sent == 1_999
+
+
+def test_critical_goes_first_and_bulk_keeps_its_reserve(office: Office) -> None:
+    rates = {"overall": 500}
+    plans = [
+        office.campaign(name, rows, priority=name, rates=rates)
+        for name, rows in (("bulk", 4_000), ("standard", 1_500), ("critical", 800))
+    ]
+    running = office.start(*plans)
+    by_name = {session.campaign.id: session.run for session in running.sender.sessions}
+    running.wait_for(lambda: by_name["critical"].counts.sent == 800, "critical is not sent")
+    bulk, standard = by_name["bulk"].counts.sent, by_name["standard"].counts.sent
+    running.stop()
+    assert 30 <= bulk <= 300, "about a tenth"
+    assert standard <= 200, "after critical"
+
+
+def test_two_slices_of_one_campaign_send_each_message_once(office: Office) -> None:
+    planned = office.campaign("sliced", 2_001, rates={"campaign": 1_000})
+    both = [office.start(planned, slice=Slice(index, 2)) for index in range(2)]
+    for running in both:
+        running.wait_for(running.sender.ended, "not ended")
+    summaries = [running.finish()[0] for running in both]
+    assert Counter(office.taken("sliced")) == Counter(range(2_001))
+    assert sorted(summary.sent for summary in summaries) == [1_000, 1_001]
+
+
+def test_the_words_of_the_command_are_documented() -> None:
+    assert set(WORDS) >= {"rate", "pause", "resume", "cancel", "kill", "lift", "suppress", "doubts", "settle"}
