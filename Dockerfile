@@ -15,6 +15,7 @@ COPY telemetry telemetry
 COPY flows flows
 COPY api api
 COPY loadgen loadgen
+RUN /opt/tidemark/bin/npm ci --prefix api --no-audit --no-fund --ignore-scripts --loglevel=error
 RUN /opt/tidemark/bin/python -m pip install --no-cache-dir --no-deps --no-build-isolation --editable . \
     && mkdir -p /data && chown 65532:65532 /data
 

@@ -14,6 +14,8 @@ from sql.warehouse import Warehouse
 def main() -> int:
     try:
         Parser(prog="python -m api", description=__doc__).parse_args()
+        # Asked to end, uvicorn does, and then sends the process the same signal again: an end in order has code 0.
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
         settings = Settings.from_env()
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
         with Warehouse(settings.clickhouse, share=True, create=True) as warehouse:

@@ -1,30 +1,47 @@
 """Run the API: `python -m api`, or inside another process."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import uvicorn
+from prometheus_client import CollectorRegistry
 
 from api.app import build_app
 from api.webhooks import Receiver, beside
+from flows.providers import PROVIDERS
 from schemas.errors import UsageError
 from schemas.settings import Settings
 from sql.warehouse import Warehouse
+from telemetry.health import State, Verdict
+from telemetry.requests import Counted
+from telemetry.server import TelemetryServer, new_registry
 
 _LOOK_EVERY_S = 0.2
 
 
 def serve_until(settings: Settings, ended: Callable[[], bool]) -> None:
     """Serve until `ended()`, SIGTERM or Ctrl-C. Raises UsageError when the port is taken."""
-    with Warehouse(settings.clickhouse, share=True) as warehouse:
+    registry = new_registry()
+    with Warehouse(settings.clickhouse, share=True) as warehouse, _telemetry(settings, registry):
         config = uvicorn.Config(
-            beside(build_app(warehouse, settings), Receiver(settings)),
+            Counted(beside(build_app(warehouse, settings), Receiver(settings)), registry, PROVIDERS),
             host=settings.http_host,
             port=settings.http_port,
             log_level="warning",
             timeout_graceful_shutdown=2,
         )
         asyncio.run(_serve(uvicorn.Server(config), ended))
+
+
+@contextmanager
+def _telemetry(settings: Settings, registry: CollectorRegistry) -> Iterator[None]:
+    """On a port of its own where one is set. Whether the database answers is told by the service itself."""
+    if not settings.metrics_port:
+        yield
+        return
+    with TelemetryServer(registry, lambda: Verdict(State.READY), settings.metrics_port, settings.http_host):
+        yield
 
 
 async def _serve(server: uvicorn.Server, ended: Callable[[], bool]) -> None:

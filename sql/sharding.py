@@ -47,8 +47,11 @@ def clustered(statement: str) -> Iterator[str]:
     elif found := _ALTER.fullmatch(statement):
         if not found[1].startswith("v_"):
             yield f"ALTER TABLE {found[1]}_local {_ON}{found[2]}"
-        yield f"ALTER TABLE {found[1]} {_ON}{found[2]}"
-    else:
+        if " ADD INDEX " not in found[2]:  # a Distributed table has no data to index
+            yield f"ALTER TABLE {found[1]} {_ON}{found[2]}"
+    elif not statement.startswith(
+        "INSERT INTO "
+    ):  # which fills a new table from what stands: a new cluster has nothing
         raise UsageError(f"no way to put this on a cluster: {statement[:80]!r}")
 
 

@@ -13,6 +13,7 @@ from sql.warehouse import Warehouse
 
 PREFIX = "rebuild_"
 WAITING = "waiting"
+_COUNTED_LATER = ("closed_minutes", "closed_sets")
 _LOOK_EVERY_S = 0.1
 _ABORTED = "(ABORTED)"
 
@@ -62,8 +63,17 @@ class Shadow:
             )
             for partition in self._partitions(name):
                 self._warehouse.command(f"ALTER TABLE {name} ATTACH PARTITION ID '{partition}' FROM {self.table(name)}")
-        for name in self.tables:
+        for name in [*self.tables, *self._forget_counts(campaign_id)]:
             self._await_mutations(name)
+
+    def _forget_counts(self, campaign_id: str) -> list[str]:
+        """What was counted in the background from the old rows: until it is counted anew, readers count all."""
+        for name in _COUNTED_LATER:
+            self._warehouse.command(
+                f"ALTER TABLE {name} DELETE WHERE campaign_id = {{campaign_id:String}} SETTINGS mutations_sync = 0",
+                {"campaign_id": campaign_id},
+            )
+        return list(_COUNTED_LATER)
 
     def _partitions(self, name: str) -> list[str]:
         found = self._warehouse.query(

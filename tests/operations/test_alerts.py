@@ -11,13 +11,19 @@ import yaml
 
 from flows import flow_metrics
 from sql import exporter
+from telemetry import requests
 from tests.operations.compose import ROOT
 from tests.parts import lacking
 
 PROMETHEUS = ROOT / "deploy" / "prometheus"
 RULES = yaml.safe_load((PROMETHEUS / "rules.yml").read_text())["groups"][0]["rules"]
 BOARDS = sorted((ROOT / "deploy" / "grafana" / "dashboards").glob("*.json"))
-EXPORTED = flow_metrics.NAMES | exporter.NAMES | {"up", "process_cpu_seconds_total", "process_resident_memory_bytes"}
+EXPORTED = (
+    flow_metrics.NAMES
+    | exporter.NAMES
+    | requests.NAMES
+    | {"up", "process_cpu_seconds_total", "process_resident_memory_bytes"}
+)
 _METRIC = re.compile(r"\b(?:tidemark|process)_[a-z0-9_]+|\bup\b")
 
 

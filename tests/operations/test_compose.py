@@ -132,7 +132,7 @@ def test_prometheus_scrapes_what_exports_metrics() -> None:
     exporting = {
         f"{service.name}:{service.environment['TIDEMARK_METRICS_PORT']}"
         for service in OURS
-        if service.healthcheck and "9100" in service.healthcheck[-1]
+        if service.name not in ("migrate", "webhooks")  # which end, or are several processes
     }
     assert scraped == exporting
     assert [(ROOT / "deploy/prometheus" / name).is_file() for name in config["rule_files"]] == [True]

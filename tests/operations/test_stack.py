@@ -32,7 +32,7 @@ PLAN = Plan(seed=3, messages=6_000, start_ms=START_MS)
 @pytest.fixture
 def stack(tmp_path: Path, own_kafka: KafkaBroker, clickhouse_server: Ready) -> Iterator[Stack]:
     dsn = clickhouse_server.dsn.replace("/tidemark", f"/stack_{next(_numbers)}")
-    stack = Stack(tmp_path, own_kafka, dsn, CLOCK=str(PLAN.end_ms), EPOCH="500ms")
+    stack = Stack(tmp_path, own_kafka, dsn, CLOCK=str(PLAN.end_ms), EPOCH="500ms", ACCESS="open")
     yield stack
     stack.close()
 
