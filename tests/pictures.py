@@ -26,7 +26,7 @@ def take(url: str) -> None:
             context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=theme)  # type: ignore[arg-type]
             page = context.new_page()
             page.goto(url + path)
-            page.wait_for_selector("html[data-state=live]", timeout=60_000)
+            page.wait_for_selector("html[data-state=live]", timeout=180_000)
             page.wait_for_timeout(_SETTLES_MS)
             page.screenshot(path=FOLDER / f"{name}.png")
             context.close()
