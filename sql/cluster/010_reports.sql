@@ -1,0 +1,137 @@
+-- Made from sql/migrations/010_reports.sql by `python -m sql.sharding`.
+
+CREATE TABLE IF NOT EXISTS reached_local ON CLUSTER '{cluster}'
+(
+    campaign_id LowCardinality(String) COMMENT 'Campaign that the messages belong to',
+    month Date COMMENT 'Month that the attempt was sent in',
+    status Enum8('accepted' = 1, 'rejected' = 2, 'sent' = 3, 'deferred' = 4, 'delivered' = 5, 'read' = 6, 'clicked' = 7, 'failed' = 8, 'complained' = 9, 'unsubscribed' = 10, 'resubscribed' = 11, 'unknown' = 12) COMMENT 'Status reported',
+    retried Bool COMMENT 'Whether it was a second or later attempt',
+    messages AggregateFunction(groupBitmap, UInt64) COMMENT 'Keys of the messages: a set, so that repeats and replays change nothing'
+)
+ENGINE = ReplicatedAggregatingMergeTree('/clickhouse/tables/{shard}/{database}/{table}', '{replica}')
+PARTITION BY month
+ORDER BY (campaign_id, status, retried)
+TTL month + INTERVAL 13 MONTH
+SETTINGS ttl_only_drop_parts = 1
+COMMENT 'Which messages reached which status, and nothing else: half of what totals holds, so the funnel is read in half the time';
+
+CREATE TABLE IF NOT EXISTS reached ON CLUSTER '{cluster}' AS reached_local
+ENGINE = Distributed('{cluster}', currentDatabase(), 'reached_local', cityHash64(campaign_id));
+
+CREATE MATERIALIZED VIEW IF NOT EXISTS reached_mv ON CLUSTER '{cluster}' TO reached_local AS
+SELECT campaign_id, month, status, attempt > 1 AS retried, groupBitmapState(message_key) AS messages
+FROM status_events_local
+GROUP BY campaign_id, month, status, retried;
+
+CREATE TABLE IF NOT EXISTS provider_latency_local ON CLUSTER '{cluster}'
+(
+    campaign_id LowCardinality(String) COMMENT 'Campaign that the messages belong to',
+    month Date COMMENT 'Month that the attempt was sent in',
+    provider LowCardinality(String) COMMENT 'Who delivered it',
+    cell UInt32 COMMENT 'Lower bound of the latency in milliseconds; the next bound ends the cell',
+    messages AggregateFunction(groupBitmap, UInt64) COMMENT 'Keys of the messages: a set, so that repeats and replays change nothing'
+)
+ENGINE = ReplicatedAggregatingMergeTree('/clickhouse/tables/{shard}/{database}/{table}', '{replica}')
+PARTITION BY month
+ORDER BY (campaign_id, provider, cell)
+TTL month + INTERVAL 13 MONTH
+SETTINGS ttl_only_drop_parts = 1
+COMMENT 'How long after sending a fixed sixteenth of the messages was delivered, by provider. A message can stand in several cells: its smallest counts';
+
+CREATE TABLE IF NOT EXISTS provider_latency ON CLUSTER '{cluster}' AS provider_latency_local
+ENGINE = Distributed('{cluster}', currentDatabase(), 'provider_latency_local', cityHash64(campaign_id));
+
+CREATE MATERIALIZED VIEW IF NOT EXISTS provider_latency_mv ON CLUSTER '{cluster}' TO provider_latency_local AS
+SELECT campaign_id, month, provider, latency_cell AS cell, groupBitmapState(message_key) AS messages
+FROM status_events_local
+WHERE status = 'delivered' AND sent_at IS NOT NULL AND intHash32(message_key) % 16 = 0
+GROUP BY campaign_id, month, provider, cell;
+
+CREATE TABLE IF NOT EXISTS closed_minutes_local ON CLUSTER '{cluster}'
+(
+    campaign_id LowCardinality(String) COMMENT 'Campaign that the messages belong to',
+    status Enum8('accepted' = 1, 'rejected' = 2, 'sent' = 3, 'deferred' = 4, 'delivered' = 5, 'read' = 6, 'clicked' = 7, 'failed' = 8, 'complained' = 9, 'unsubscribed' = 10, 'resubscribed' = 11, 'unknown' = 12) COMMENT 'Status reported',
+    minute DateTime('UTC') CODEC(Delta, LZ4) COMMENT 'Minute of the event',
+    messages UInt64 COMMENT 'Messages that first reached the status in that minute',
+    counted_at DateTime64(3, 'UTC') COMMENT 'When this was counted'
+)
+ENGINE = ReplicatedReplacingMergeTree('/clickhouse/tables/{shard}/{database}/{table}', '{replica}', counted_at)
+ORDER BY (campaign_id, status, minute)
+TTL toDate(minute) + INTERVAL 13 MONTH
+COMMENT 'Minutes of large campaigns, recomputed whole from `minutes` in the background: read with FINAL, before `closed_until` of closed_sets';
+
+CREATE TABLE IF NOT EXISTS closed_minutes ON CLUSTER '{cluster}' AS closed_minutes_local
+ENGINE = Distributed('{cluster}', currentDatabase(), 'closed_minutes_local', cityHash64(campaign_id));
+
+CREATE TABLE IF NOT EXISTS closed_sets_local ON CLUSTER '{cluster}'
+(
+    campaign_id LowCardinality(String) COMMENT 'Campaign that the messages belong to',
+    status Enum8('accepted' = 1, 'rejected' = 2, 'sent' = 3, 'deferred' = 4, 'delivered' = 5, 'read' = 6, 'clicked' = 7, 'failed' = 8, 'complained' = 9, 'unsubscribed' = 10, 'resubscribed' = 11, 'unknown' = 12) COMMENT 'Status reported',
+    closed_until DateTime('UTC') COMMENT 'First minute that is not in closed_minutes',
+    messages AggregateFunction(groupBitmap, UInt64) COMMENT 'All messages that stand in a closed minute',
+    counted_at DateTime64(3, 'UTC') COMMENT 'When this was counted'
+)
+ENGINE = ReplicatedReplacingMergeTree('/clickhouse/tables/{shard}/{database}/{table}', '{replica}', counted_at)
+ORDER BY (campaign_id, status)
+TTL toDate(closed_until) + INTERVAL 13 MONTH
+COMMENT 'The union of the closed minutes: what open minutes add is what is not in it. Read with FINAL';
+
+CREATE TABLE IF NOT EXISTS closed_sets ON CLUSTER '{cluster}' AS closed_sets_local
+ENGINE = Distributed('{cluster}', currentDatabase(), 'closed_sets_local', cityHash64(campaign_id));
+
+CREATE TABLE IF NOT EXISTS pulse_local ON CLUSTER '{cluster}'
+(
+    campaign_id LowCardinality(String) COMMENT 'Campaign',
+    at DateTime64(3, 'UTC') CODEC(Delta, LZ4) COMMENT 'When the figures were read',
+    provider LowCardinality(String) COMMENT 'Provider that the figures are of; empty: all together',
+    sent UInt64 COMMENT 'Messages of the cohort sent, then',
+    delivered UInt64 COMMENT 'Messages reported delivered, then',
+    read UInt64 COMMENT 'Messages read, then',
+    clicked UInt64 COMMENT 'Messages clicked, then',
+    failed UInt64 COMMENT 'Messages failed and nothing better, then',
+    reasons Map(LowCardinality(String), UInt64) COMMENT 'Messages by reason of failure, then; only where provider is empty'
+)
+ENGINE = ReplicatedMergeTree('/clickhouse/tables/{shard}/{database}/{table}', '{replica}')
+ORDER BY (campaign_id, provider, at)
+TTL toDate(at) + INTERVAL 30 DAY
+COMMENT 'What the live page showed at a moment, each few seconds of a running campaign: readings of a gauge, never added up';
+
+CREATE TABLE IF NOT EXISTS pulse ON CLUSTER '{cluster}' AS pulse_local
+ENGINE = Distributed('{cluster}', currentDatabase(), 'pulse_local', cityHash64(campaign_id));
+
+CREATE TABLE IF NOT EXISTS check_runs_local ON CLUSTER '{cluster}'
+(
+    at DateTime64(3, 'UTC') COMMENT 'When the check ended',
+    name LowCardinality(String) COMMENT 'File in sql/checks',
+    wrong UInt64 COMMENT 'Rows that it found wrong and kept finding: 0 when exact',
+    seconds Float64 COMMENT 'How long it took',
+    first_wrong String COMMENT 'The first of those rows'
+)
+ENGINE = ReplicatedMergeTree('/clickhouse/tables/{shard}/{database}/{table}', '{replica}')
+ORDER BY (name, at)
+TTL toDate(at) + INTERVAL 30 DAY
+COMMENT 'Results of the exactness checks that the API runs in the background';
+
+CREATE TABLE IF NOT EXISTS check_runs ON CLUSTER '{cluster}' AS check_runs_local
+ENGINE = Distributed('{cluster}', currentDatabase(), 'check_runs_local', 0);
+
+CREATE TABLE IF NOT EXISTS api_keys_local ON CLUSTER '{cluster}'
+(
+    key_id String COMMENT 'Name of the key, given in its text before the dot',
+    hash FixedString(32) COMMENT 'SHA-256 of its secret part, 256 random bits',
+    label String COMMENT 'Whose it is',
+    scopes Array(LowCardinality(String)) COMMENT 'read, export, admin',
+    created_at DateTime64(3, 'UTC') COMMENT 'When it was made',
+    revoked Bool COMMENT 'Whether it opens no more',
+    at DateTime64(3, 'UTC') COMMENT 'When this row was written: the latest holds'
+)
+ENGINE = ReplicatedReplacingMergeTree('/clickhouse/tables/{shard}/{database}/{table}', '{replica}', at)
+ORDER BY key_id
+COMMENT 'Keys to the API, hashed: read with FINAL';
+
+CREATE TABLE IF NOT EXISTS api_keys ON CLUSTER '{cluster}' AS api_keys_local
+ENGINE = Distributed('{cluster}', currentDatabase(), 'api_keys_local', 0);
+
+ALTER TABLE outbound_local ON CLUSTER '{cluster}' ADD INDEX IF NOT EXISTS recipients recipient TYPE bloom_filter(0.01) GRANULARITY 4;
+
+ALTER TABLE outbound ON CLUSTER '{cluster}' ADD INDEX IF NOT EXISTS recipients recipient TYPE bloom_filter(0.01) GRANULARITY 4;
