@@ -33,17 +33,21 @@ check: setup ## lint, format, types, layers, generated files
 peers: setup ## the systems that loadgen.bench measures Tidemark beside, each in an environment of its own
 	$(BIN)/python -m loadgen.bench.install
 
-generate: setup ## what is generated and checked in: JSON Schemas, the schema for a cluster, docs/configuration.md
+generate: setup ## what is generated and checked in: JSON Schemas, the schema for a cluster, docs/configuration.md, the dictionary
 	$(BIN)/python -m schemas.export
 	$(BIN)/python -m sql.sharding
 	$(BIN)/python -m schemas.settings > docs/configuration.md
+	$(BIN)/python -m sql.dictionary docs/analytics.md
 
 lock: setup ## pin what pyproject.toml allows, without registry addresses
 	$(BIN)/python -m pip install --quiet uv
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --extra dev --no-emit-index-url --no-annotate \
 		--no-header --generate-hashes pyproject.toml -o requirements.lock
 
+pictures: setup ## pictures of the pages of a running demo, for this README
+	$(BIN)/python -m tests.pictures
+
 clean: ## remove what make and the demo made
 	rm -rf $(VENV) api/node_modules .cache data
 
-.PHONY: help setup demo test check peers generate lock clean
+.PHONY: help setup demo test check peers generate lock pictures clean

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 from api.context import Context
-from api.live.checking import run_checks
+from api.live.checking import NextCheck
 from api.live.closing import close_minutes
 from api.live.pulse import take_pulse
 from schemas.errors import TidemarkError
@@ -21,20 +21,21 @@ class Round:
         self.name, self.work, self.every_s, self.rest = name, work, every_s, rest
 
 
-ROUNDS = (
-    Round("pulse", take_pulse, every_s=5.0, rest=2),
-    Round("closing", close_minutes, every_s=60.0, rest=20),
-    Round("checks", run_checks, every_s=10.0, rest=8),
-)
+def all_rounds() -> tuple[Round, ...]:
+    return (
+        Round("pulse", take_pulse, every_s=5.0, rest=2),
+        Round("closing", close_minutes, every_s=60.0, rest=20),
+        Round("checks", NextCheck(), every_s=1.0, rest=8),
+    )
 
 
 class Background:
-    def __init__(self, context: Context, rounds: tuple[Round, ...] = ROUNDS) -> None:
+    def __init__(self, context: Context) -> None:
         self._context = context
         self._ended = threading.Event()
         self._threads = [
             threading.Thread(target=self._run, args=(round_,), name=f"api {round_.name}", daemon=True)
-            for round_ in rounds
+            for round_ in all_rounds()
         ]
 
     def start(self) -> None:

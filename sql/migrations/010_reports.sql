@@ -20,8 +20,6 @@ SELECT campaign_id, month, status, attempt > 1 AS retried, groupBitmapState(mess
 FROM status_events
 GROUP BY campaign_id, month, status, retried;
 
-INSERT INTO reached SELECT campaign_id, month, status, retried, groupBitmapMergeState(messages) FROM totals GROUP BY campaign_id, month, status, retried;
-
 CREATE TABLE IF NOT EXISTS provider_latency
 (
     campaign_id LowCardinality(String) COMMENT 'Campaign that the messages belong to',
@@ -42,8 +40,6 @@ SELECT campaign_id, month, provider, latency_cell AS cell, groupBitmapState(mess
 FROM status_events
 WHERE status = 'delivered' AND sent_at IS NOT NULL AND intHash32(message_key) % 16 = 0
 GROUP BY campaign_id, month, provider, cell;
-
-INSERT INTO provider_latency SELECT campaign_id, month, provider, latency_cell, groupBitmapState(message_key) FROM status_events WHERE status = 'delivered' AND sent_at IS NOT NULL AND intHash32(message_key) % 16 = 0 GROUP BY campaign_id, month, provider, latency_cell;
 
 CREATE TABLE IF NOT EXISTS closed_minutes
 (

@@ -10,14 +10,15 @@ import pytest
 from msgspec import Struct
 
 from loadgen.expected import Figures
-from loadgen.processes import Flow, variables
+from loadgen.processes import Flow, end, variables, wait_until_read
 from schemas.settings import Settings
 from tests.parts.flows import Pipeline
 from tests.parts.kafka import free_port
 
 MESSAGES = 4_000
 CAMPAIGN = "autumn-sale"
-_ANSWERS_WITHIN_S = 60.0
+_ANSWERS_WITHIN_S = 120.0
+_READ_WITHIN_S = 200.0
 
 
 class Served(Struct):
@@ -43,7 +44,7 @@ def api_running(settings: Settings, folder: Path, name: str = "api", **raw: str)
         wait_until_it_answers(url, process)
         yield url
         process.ask_to_end()
-        assert process.wait() == 0, process.said()
+        assert process.wait(_READ_WITHIN_S) == 0, process.said()
     finally:
         process.kill()
 
@@ -66,7 +67,9 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Pipeline,
     pipeline = Pipeline(tmp_path_factory.mktemp("played"), messages=MESSAGES)
     try:
         expected = pipeline.play(into="lanes")
-        pipeline.settle(pipeline.start("status"))
+        flow = pipeline.start("status")
+        wait_until_read(pipeline.settings, [flow], _READ_WITHIN_S)
+        assert end([flow]) == [0], flow.said()
         yield pipeline, expected.campaigns[CAMPAIGN]
     finally:
         pipeline.close()

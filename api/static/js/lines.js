@@ -25,7 +25,7 @@ export class Lines {
     this.rings = [];
     this.data = null;
     this.key = "";
-    addEventListener("resize", () => this.redraw());
+    new ResizeObserver(() => this.fit()).observe(node);
     addEventListener("themechange", () => this.redraw());
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.redraw());
     node.addEventListener("keydown", (event) => this.move(event));
@@ -40,6 +40,10 @@ export class Lines {
     Object.assign(this, { data: columns, marks, rings });
     if (this.plot && this.plot.width === this.node.clientWidth && this.plot.height === this.node.clientHeight) this.plot.setData(columns);
     else this.redraw();
+  }
+
+  fit() {
+    if (this.plot && (this.plot.width !== this.node.clientWidth || this.plot.height !== this.node.clientHeight)) this.redraw();
   }
 
   get padRight() {

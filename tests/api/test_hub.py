@@ -1,0 +1,132 @@
+"""One snapshot a tick feeds all viewers; who is too slow is dropped, who comes back gets only what is new."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+from pydantic import BaseModel
+
+from api.live import hub as hubs
+from api.live.hub import Hub, Topic, stream
+from api.problems import Refusal
+from schemas.errors import WarehouseDown
+
+
+class Count(BaseModel):
+    id: int
+
+
+class Counter:
+    """Builds 1, 2, 3, …"""
+
+    def __init__(self) -> None:
+        self.built = 0
+
+    def __call__(self) -> Count:
+        self.built += 1
+        return Count(id=self.built)
+
+
+async def _never() -> bool:
+    return False
+
+
+async def _take(events: AsyncIterator[bytes], count: int) -> list[bytes]:
+    taken: list[bytes] = []
+    async for event in events:
+        if event.startswith(b"event: snapshot"):
+            taken.append(event)
+        if len(taken) == count:
+            break
+    return taken
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hubs, "TICK_S", 0.02)
+
+
+def test_any_number_of_viewers_cost_one_snapshot_a_tick() -> None:
+    async def main() -> None:
+        hub, counter = Hub(), Counter()
+        topic = await hub.join("t", counter)
+        taken = await asyncio.gather(*(_take(stream(topic, 0, _never), 5) for _ in range(200)))
+        assert all(len(events) == 5 for events in taken)
+        assert counter.built <= 12
+        await hub.stop()
+
+    asyncio.run(main())
+
+
+def test_who_has_the_latest_waits_for_the_next() -> None:
+    async def main() -> None:
+        hub = Hub()
+        topic = await hub.join("t", Counter())
+        latest = (await topic.first()).id
+        [event] = await _take(stream(topic, latest, _never), 1)
+        assert int(event.partition(b"id: ")[2].split()[0]) > latest
+        await hub.stop()
+
+    asyncio.run(main())
+
+
+def test_a_viewer_that_reads_nothing_is_dropped_and_others_go_on() -> None:
+    async def main() -> None:
+        hub = Hub()
+        topic = await hub.join("t", Counter())
+
+        async def stuck() -> None:
+            async for _ in stream(topic, 0, _never):
+                await asyncio.sleep(60)
+
+        slow = asyncio.create_task(stuck())
+        assert len(await _take(stream(topic, 0, _never), 12)) == 12
+        with pytest.raises(asyncio.CancelledError):
+            await slow
+        assert topic.dropped == 1
+        await hub.stop()
+
+    asyncio.run(main())
+
+
+def test_a_topic_ends_when_nobody_watches_and_comes_back() -> None:
+    async def main() -> None:
+        hub = Hub()
+        await hub.join("t", Counter())
+        while hub.figures():
+            await asyncio.sleep(0.02)
+        topic = await hub.join("t", Counter())
+        assert isinstance(topic, Topic)
+        await hub.stop()
+
+    asyncio.run(main())
+
+
+def test_a_campaign_that_is_none_refuses_all_who_wait() -> None:
+    def none() -> Count:
+        raise Refusal(404, "No such campaign")
+
+    async def main() -> None:
+        hub = Hub()
+        waiting = await asyncio.gather(*(hub.join("t", none) for _ in range(3)), return_exceptions=True)
+        assert [type(answer) for answer in waiting] == [Refusal] * 3
+        assert hub.figures() == {}
+
+    asyncio.run(main())
+
+
+def test_a_database_that_is_down_for_a_while_is_waited_for() -> None:
+    async def main() -> None:
+        counter, tries = Counter(), iter([True, True, True])
+
+        def build() -> Count:
+            if next(tries, False):
+                raise WarehouseDown("gone")
+            return counter()
+
+        hub = Hub()
+        topic = await hub.join("t", build)
+        assert (await topic.first()).id == 1
+        await hub.stop()
+
+    asyncio.run(main())

@@ -1,0 +1,157 @@
+"""The plain functions behind the page: verdict, pace, rates, comparison. Values in, values out."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from api.live.ops import judge_operations, unusual
+from api.live.pace import Pace, pace_of
+from api.live.recent import STEP_MS, rates, steps_until
+from api.live.snapshot import Exactness
+from api.live.verdict import Facts, ProviderNow, judge
+from api.reports.comparison import Curve, compare
+from api.reports.latency import latency_of
+
+NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
+NOW_MS = int(NOW.timestamp() * 1000)
+
+
+def facts(**changes: Any) -> Facts:
+    calm = {
+        "pace": Pace(phase="running", done_at=NOW), "audience": 1_000, "sendable": 900, "sent": 450,
+        "delivered_share": 0.959, "failed_share": 0.02, "read_share": 0.4, "queued": 450, "gap": 0, "wrong_checks": 0,
+        "failing_now": 0.02, "usual_failing": 0.05, "providers": [ProviderNow("a", 0.98, 100)], "p95_ms": 5_000,
+        "sla_ms": 10_000, "sla_missed_s": 0.0,
+    }  # fmt: skip
+    return Facts(**calm | changes)
+
+
+def test_a_calm_campaign_is_on_track() -> None:
+    verdict = judge(facts())
+    assert (verdict.state, verdict.owner) == ("ok", "")
+    assert verdict.sentence == "50% sent, 95.9% delivered, done about {done_at}."
+
+
+@pytest.mark.parametrize(
+    ("changes", "state"),
+    [
+        ({"gap": 3}, "act"),
+        ({"wrong_checks": 1}, "act"),
+        ({"pace": Pace(phase="silent")}, "act"),
+        ({"providers": [ProviderNow("b", 0.0, 50)]}, "act"),
+        ({"failing_now": 0.16}, "act"),
+        ({"sla_missed_s": 300.0}, "act"),
+        ({"pace": Pace(phase="paused")}, "paused"),
+        ({"pace": Pace(phase="done")}, "done"),
+        ({"pace": Pace(phase="ready")}, "ready"),
+        ({"pace": Pace(phase="running", done_at=NOW, late_share=0.2)}, "watch"),
+        ({"providers": [ProviderNow("b", 0.8, 50)]}, "watch"),
+        ({"p95_ms": 20_000}, "watch"),
+        ({"providers": [ProviderNow("b", 0.0, 5)]}, "ok"),
+    ],
+)
+def test_each_rule_speaks_and_red_names_who_acts(changes: dict[str, Any], state: str) -> None:
+    """Five decisions of a provider are too few to call it broken."""
+    verdict = judge(facts(**changes))
+    assert verdict.state == state
+    assert bool(verdict.owner) == (state == "act")
+    assert len(verdict.sentence) <= 70
+
+
+def test_the_first_rule_that_matches_wins() -> None:
+    assert judge(facts(gap=1, pace=Pace(phase="paused"))).state == "act"
+
+
+def seconds(count: int, achieved: float = 100.0) -> list[dict[str, Any]]:
+    return [{"at": NOW - timedelta(seconds=count - place), "achieved_per_s": achieved} for place in range(count)]
+
+
+def ends(**changes: Any) -> dict[str, Any]:
+    return {
+        "first_at": NOW - timedelta(seconds=60), "last_at": NOW, "allowed_per_s": 120.0, "achieved_per_s": 100.0,
+        "slower_because": "", "queue": 500, "in_flight": 1,
+    } | changes  # fmt: skip
+
+
+def pace(told: dict[str, Any] | None, **changes: Any) -> Pace:
+    arguments = {"sent": 6_000, "queued": 3_000, "audience": 9_000, "active_at_ms": None, "now_ms": NOW_MS}
+    return pace_of(seconds(60), told, **arguments | changes)
+
+
+def test_what_is_left_at_the_current_pace_says_when_it_is_done() -> None:
+    found = pace(ends())
+    assert found.phase == "running"
+    assert found.done_at == NOW + timedelta(seconds=30)
+    assert found.done_from is not None
+    assert found.done_to is not None
+    assert found.done_from <= found.done_at <= found.done_to
+
+
+def test_phases_follow_the_senders_word_and_silence() -> None:
+    assert pace(ends(slower_because="paused")).phase == "paused"
+    assert pace(ends(queue=0, in_flight=0)).phase == "done"
+    long_ago = ends(last_at=NOW - timedelta(seconds=40))
+    assert pace(long_ago).phase == "silent"
+    assert pace(long_ago, behind_ms=30_000).phase == "running"
+    assert pace(None).phase == "ready"
+    assert pace(None, active_at_ms=NOW_MS - 1_000).phase == "running"
+    assert pace(None, active_at_ms=NOW_MS - 600_000).phase == "done"
+
+
+@given(st.lists(st.integers(0, 10_000), min_size=2, max_size=40), st.integers(1_000, 9_000))
+def test_rates_add_up_to_what_was_counted(growths: list[int], apart_ms: int) -> None:
+    """Whenever the readings came: between two that are near, nothing is lost or made up."""
+    steps = steps_until(NOW_MS)
+    first = steps[5] + 777
+    figures = np.cumsum(growths)
+    readings = {first + place * apart_ms: {"sent": int(figure)} for place, figure in enumerate(figures)}
+    found = rates(readings, "sent", steps)
+    inside = [rate for rate in found if rate is not None]
+    assert sum(inside) * STEP_MS / 1000 <= figures[-1] - figures[0] + 0.05 * STEP_MS / 1000 * len(steps)
+    assert all(rate >= 0 for rate in inside)
+
+
+def test_readings_far_apart_leave_a_gap() -> None:
+    steps = steps_until(NOW_MS)
+    found = rates({steps[0]: {"sent": 0}, steps[100]: {"sent": 10_000}}, "sent", steps)
+    assert set(found[1:100]) == {None}
+    assert rates({}, "sent", steps) == [None] * len(steps)
+
+
+def test_a_young_cohort_is_compared_with_what_was_usual_for_one_as_young() -> None:
+    """Half were read after an hour, all after a day; so for messages sent an hour ago half is usual."""
+    hour, day = 3_600_000.0, 86_400_000.0
+    curve = Curve("old", "Old", {"read": np.array([hour, day])}, {"read": np.array([0.5, 1.0])})
+    found = compare([curve], [(NOW_MS - 2 * hour, 100)], NOW_MS)
+    [read] = [usual for usual in found.usual if usual.status == "read"]
+    assert (read.lowest, read.highest, read.settles_highest) == pytest.approx((0.5, 0.5, 1.0))
+    assert read.maturing
+    [young] = [usual for usual in compare([curve], [(NOW_MS - 60_000.0, 100)], NOW_MS).usual if usual.status == "read"]
+    assert young.highest == 0.0
+    assert compare([], [(0.0, 1)], NOW_MS).usual == []
+
+
+def test_percentiles_are_the_cells_of_their_ranks() -> None:
+    found = latency_of({"delivered": [(100, 50), (1_000, 45), (10_000, 4), (100_000, 1)]}, 10_000, exact=True)
+    [told] = found.percentiles
+    assert (told.p50_ms, told.p95_ms, told.p99_ms) == (100, 1_000, 10_000)
+    assert found.within_sla == 0.95
+
+
+def test_a_rate_that_leaves_its_range_is_ringed_once() -> None:
+    calm: list[float | None] = [100.0 + place % 3 for place in range(100)]
+    assert unusual(calm) == []
+    assert unusual([*calm, *[40.0] * 10]) == [100]
+    assert unusual([None] * 200) == []
+
+
+def test_flows_that_fell_silent_are_red_and_none_is_quiet() -> None:
+    fine = Exactness(exact=True, checked_at=NOW, seconds=1, wrong=[])
+    assert judge_operations([], [], fine, NOW - timedelta(seconds=30), NOW_MS).state == "act"
+    assert judge_operations([], [], fine, None, NOW_MS).state == "ready"
+    assert judge_operations([], [], fine, NOW, NOW_MS).state == "ok"
+    assert judge_operations([], [], fine.model_copy(update={"wrong": ["totals"]}), NOW, NOW_MS).state == "act"
