@@ -5,6 +5,7 @@ import fcntl
 import gc
 import logging
 import os
+import re
 import sys
 import threading
 from collections.abc import Callable, Sequence
@@ -26,6 +27,8 @@ from telemetry.logs import set_up_logs
 log = logging.getLogger(__name__)
 
 GRACE_S = 10.0
+SNAPSHOTS = "snapshots"
+_SQLITE = re.compile(r'SqliteFailure\(.*Some\("(.*?)"\)')
 _OBJECTS_BETWEEN_COLLECTIONS = 100_000
 """A body's statuses live for one poll and form no cycles: to look through them more often takes a tenth of the time."""
 _TRY_AGAIN_S = 1.0
@@ -116,7 +119,7 @@ def run(
         )
     except BaseException as error:
         # Bytewax wraps what a callback raised, and a cluster loses it: what we raised ourselves says all there is.
-        stop.failure = stop.failure or _ours(error)
+        stop.failure = stop.failure or _ours(error) or _of_the_store(error, recovery_folder(settings, name))
         if stop.failure is None:
             raise
     finally:
@@ -132,6 +135,12 @@ def _ours(error: BaseException | None) -> TidemarkError | None:
     return error
 
 
+def _of_the_store(error: BaseException, folder: Path) -> RecoveryError | None:
+    """What SQLite said, of a full disk say: it comes as the text of a panic, with the frames of two languages."""
+    said = _SQLITE.search(str(error))
+    return RecoveryError(f"{folder / SNAPSHOTS}: {said[1]}") if said else None
+
+
 def recovery_folder(settings: Settings, name: str) -> Path:
     """Each share of the work has a folder of its own: two processes never share one, unless they are one cluster."""
     lanes = "-".join(settings.lanes) if name == "status" else "all"
@@ -139,7 +148,7 @@ def recovery_folder(settings: Settings, name: str) -> Path:
 
 
 def recovery(settings: Settings, name: str) -> RecoveryConfig:
-    folder = recovery_folder(settings, name) / "snapshots"
+    folder = recovery_folder(settings, name) / SNAPSHOTS
     folder.mkdir(parents=True, exist_ok=True)
     if not any(folder.glob("part-*.sqlite3")):
         init_db_dir(folder, 1)

@@ -109,7 +109,12 @@ def _text(name: str, value: object) -> str:
 
 def behind(settings: Settings) -> int:
     """How much is not yet read and snapshotted, in offsets or bytes; a topic that does not exist holds nothing."""
-    return sum(sum(_ask(settings, read, lambda reader: reader.lag()).values()) for read in INPUTS)
+    return sum(lag_by_topic(settings).values())
+
+
+def lag_by_topic(settings: Settings) -> dict[str, int]:
+    """As `behind`, for each topic that a flow reads."""
+    return {read.topic: sum(_ask(settings, read, lambda reader: reader.lag()).values()) for read in INPUTS}
 
 
 def progress(settings: Settings, flow: str) -> list[object]:

@@ -1,12 +1,12 @@
 """What Tidemark's parts do in a second, measured: `python -m loadgen.bench NAME [--json]`, each with a `--help`.
 
-NAME is one of: pipeline, route, window, backpressure, webhooks, reports, send.
+NAME is one of: pipeline, route, window, backpressure, scale, webhooks, reports, send.
 """
 
 import sys
 from collections.abc import Callable
 
-from loadgen.bench import backpressure, pipeline, reports, route, send, webhooks, window
+from loadgen.bench import backpressure, pipeline, reports, route, scale, send, webhooks, window
 from schemas.errors import UsageError
 from sql.cli import run
 
@@ -15,6 +15,7 @@ COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "webhooks": webhooks.command,
     "backpressure": backpressure.command,
     "route": route.command,
+    "scale": scale.command,
     "window": window.command,
     "reports": reports.command,
     "send": send.command,

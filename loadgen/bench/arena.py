@@ -116,9 +116,13 @@ class Arena:
         """Every event once: in the tables, or as the system counted that inserts nothing."""
         if told is not None:
             return told == self._inputs.unique
-        with Warehouse(clickhouse) as warehouse:
-            counts = warehouse.query(_COUNTS, {"campaign": CAMPAIGN}).row(0, named=True)
-            totals = dict(warehouse.query(_TOTALS, {"campaign": CAMPAIGN}).iter_rows())
-        messages = self._inputs.messages
-        due = {"events": self._inputs.unique, "messages": messages}
-        return counts == due and totals == {status.value: messages for status in STATUSES}
+        return holds_all(clickhouse, self._inputs)
+
+
+def holds_all(clickhouse: str, inputs: Inputs) -> bool:
+    """Whether the tables hold every event once, and nothing else."""
+    with Warehouse(clickhouse) as warehouse:
+        counts = warehouse.query(_COUNTS, {"campaign": CAMPAIGN}).row(0, named=True)
+        totals = dict(warehouse.query(_TOTALS, {"campaign": CAMPAIGN}).iter_rows())
+    due = {"events": inputs.unique, "messages": inputs.messages}
+    return counts == due and totals == {status.value: inputs.messages for status in STATUSES}

@@ -19,14 +19,13 @@ from flows.status import topics
 from loadgen.bench.contender import tree_usage
 from loadgen.bench.inputs import broker_at
 from loadgen.bench.pacing import LANES, Pacing
+from loadgen.bench.served import Served
 from loadgen.command import INEXACT, parser
-from loadgen.kafka_broker import free_port
 from loadgen.processes import Flow, end, variables, wait_until_read
 from schemas.errors import TidemarkError, UsageError
 from schemas.settings import Settings
 from schemas.statuses import Lane
 from schemas.times import wall_clock
-from sql.migrate import migrate
 from sql.retry import retrying
 from sql.warehouse import Warehouse
 
@@ -62,7 +61,12 @@ def _parser() -> argparse.ArgumentParser:
     add("--source", choices=("kafka", "file"), default="kafka", help="default: %(default)s")
     add("--rate", type=float, default=50_000, help="events per second (default: %(default)s)")
     add("--outage", type=float, default=60, help="seconds without ClickHouse (default: %(default)s)")
-    add("--after", type=float, default=30, help="seconds that the load goes on afterwards (default: %(default)s)")
+    add(
+        "--after",
+        type=float,
+        default=30,
+        help="seconds that the load then goes on, at most (default: %(default)s)",
+    )
     add("--json", action="store_true", help="end with one JSON object")
     return told
 
@@ -79,38 +83,25 @@ def command(arguments: list[str]) -> int:
 
 def run_bench(source: str, rate: float, outage_s: float, after_s: float) -> Report:
     """Raises TidemarkError."""
-    with tempfile.TemporaryDirectory(prefix="tidemark-") as name, broker_at(source, Path(name)) as broker:
-        settings = Settings(
-            broker=broker,
-            clickhouse=f"http://127.0.0.1:{free_port()}/tidemark",
-            recovery=f"{name}/recovery",
-            clock=wall_clock(),
-        )
-        return _Outage(settings, Path(name), Pacing(settings, rate, _WARM_UP_S + outage_s + after_s)).run(
-            source, rate, outage_s
-        )
+    with (
+        tempfile.TemporaryDirectory(prefix="tidemark-") as name,
+        broker_at(source, Path(name)) as broker,
+        Served(Path(name) / "server") as server,
+    ):
+        settings = Settings(broker=broker, clickhouse=server.dsn, recovery=f"{name}/recovery", clock=wall_clock())
+        load = Pacing(settings, rate)
+        return _Outage(settings, Path(name), load, server).run(source, rate, outage_s, after_s)
 
 
 class _Outage:
-    def __init__(self, settings: Settings, folder: Path, load: Pacing) -> None:
+    def __init__(self, settings: Settings, folder: Path, load: Pacing, server: Served) -> None:
         self._settings = settings
-        self._folder = folder
         self._load = load
-        self._server = self._serve()
-        retrying(self._migrate, lambda: False, lambda _: None)
+        self._server = server
         make_topics(settings, *topics(settings))
         self._flow = Flow(["-m", "flows.status"], variables(settings), folder / "status.log")
 
-    def _serve(self) -> Flow:
-        port = self._settings.clickhouse.rpartition(":")[2].partition("/")[0]
-        own = {"TIDEMARK_CLICKHOUSE": f"chdb://{self._folder}/clickhouse"}
-        return Flow(["-m", "sql.serve", "--open", "--port", port], own, self._folder / "server.log")
-
-    def _migrate(self) -> None:
-        with Warehouse(self._settings.clickhouse, create=True) as warehouse:
-            migrate(warehouse)
-
-    def run(self, source: str, rate: float, outage_s: float) -> Report:
+    def run(self, source: str, rate: float, outage_s: float, after_s: float) -> Report:
         try:
             self._load.start()
             self._wait(lambda: min(self._landed().values()) > 0, "nothing lands")
@@ -118,16 +109,16 @@ class _Outage:
             before = tree_usage(self._flow.pid).peak_rss_mb
             self._server.kill()
             time.sleep(outage_s)
-            self._server = self._serve()
+            self._server.start()
+            self._load.stop_in(after_s)
             report = self._return(source, rate, outage_s, before)
             self._load.finish()
             wait_until_read(self._settings, [self._flow], _GIVES_UP_S)
             end([self._flow])
-            report.exact = all(count == self._load.per_lane for count in self._landed().values())
+            report.exact = all(count == self._load.written for count in self._landed().values())
             return report
         finally:
             self._flow.kill()
-            self._server.kill()
 
     def _return(self, source: str, rate: float, outage_s: float, before_mb: float) -> Report:
         retrying(self._landed, lambda: False, lambda _: None)

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from itertools import count
 
 import numpy as np
 
@@ -16,19 +17,15 @@ _TICKS_PER_S = 10
 
 
 class Pacing(threading.Thread):
-    """`rate` events a second for `seconds`; a tick that comes late is made up for."""
+    """`rate` events a second until it is stopped; a tick that comes late is made up for."""
 
-    def __init__(self, settings: Settings, rate: float, seconds: float) -> None:
+    def __init__(self, settings: Settings, rate: float) -> None:
         super().__init__(name="pacing", daemon=True)
         self._settings = settings
         self._per_tick = max(1, int(rate / _TICKS_PER_S / len(LANES)))
-        self._ticks = int(seconds * _TICKS_PER_S)
+        self._stopped = threading.Event()
         self._done = 0
         self._failure: TidemarkError | None = None
-
-    @property
-    def per_lane(self) -> int:
-        return self._per_tick * self._ticks
 
     @property
     def written(self) -> int:
@@ -40,8 +37,9 @@ class Pacing(threading.Thread):
         try:
             partitions = {lane: producer.partitions(lane.topic) for lane in LANES}
             started = time.monotonic()
-            for tick in range(self._ticks):
-                time.sleep(max(0.0, started + tick / _TICKS_PER_S - time.monotonic()))
+            for tick in count():
+                if self._stopped.wait(max(0.0, started + tick / _TICKS_PER_S - time.monotonic())):
+                    return
                 keys = np.arange(tick * self._per_tick, (tick + 1) * self._per_tick)
                 for lane in LANES:
                     for partition, lines in status_lines(lane.value, keys, self._settings.clock, partitions[lane]):
@@ -53,8 +51,12 @@ class Pacing(threading.Thread):
         finally:
             producer.close()
 
+    def stop_in(self, seconds: float) -> None:
+        threading.Timer(seconds, self._stopped.set).start()
+
     def finish(self) -> None:
-        """Until all is written; raises TidemarkError."""
+        """Stop, and wait until all is written; raises TidemarkError."""
+        self._stopped.set()
         self.join()
         if self._failure:
             raise self._failure

@@ -1,5 +1,7 @@
 """Tidemark in the benchmark: `flows.status` as it is deployed, dedup and recovery on, every table and rollup filled."""
 
+from msgspec import structs
+
 from flows.stopping import Stop
 from loadgen.bench.contest import Run, Task, compete
 from loadgen.warm import run_status
@@ -7,8 +9,12 @@ from schemas.settings import Settings
 
 
 def prepare(task: Task) -> Run:
-    settings = Settings(
-        broker=task.broker, clickhouse=task.clickhouse, recovery=f"{task.folder}/recovery", clock=task.clock
+    settings = structs.replace(
+        Settings.from_env(),
+        broker=task.broker,
+        clickhouse=task.clickhouse,
+        recovery=f"{task.folder}/recovery",
+        clock=task.clock,
     )
     return lambda: run_status(settings, Stop(), lambda: True)
 

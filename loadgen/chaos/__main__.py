@@ -8,6 +8,7 @@ end every figure is compared with what the generator knows. The same seed plays 
 
 import argparse
 import sys
+from pathlib import Path
 
 import msgspec
 
@@ -24,6 +25,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--seed", type=int, default=1, help="another seed, other faults and another campaign (default: %(default)s)")
     add("--rate", type=float, default=500, help="status events per second (default: %(default)s)")
     add("--gap", type=float, default=12, help="seconds from fault to fault (default: %(default)s)")
+    add("--logs", type=Path, help="a folder to keep in what each process said")
     add("--json", action="store_true", help="end with one JSON object")
     return told
 
@@ -36,7 +38,7 @@ def main(arguments: list[str] | None = None) -> int:
 def _command(options: argparse.Namespace) -> int:
     if not (0 < options.minutes <= 24 * 60 and 1 <= options.rate <= 100_000 and 0.1 <= options.gap <= 3600):
         raise UsageError("--minutes: up to a day; --rate: 1 to 100000; --gap: 0.1 to 3600 seconds")
-    report = run_chaos(Course(options.seed, options.minutes, options.rate, options.gap), _tell)
+    report = run_chaos(Course(options.seed, options.minutes, options.rate, options.gap), _tell, options.logs)
     print(msgspec.json.encode(report).decode() if options.json else _in_words(report))
     return 0 if report.exact else INEXACT
 

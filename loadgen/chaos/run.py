@@ -1,10 +1,11 @@
 """One run: parts up, load on, faults by their schedule, and what the oracle finds when all has settled."""
 
+import shutil
 import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,7 +22,7 @@ from loadgen.chaos.parts import Parts
 from loadgen.demo.compare import differences
 from loadgen.kills import EVENTS_PER_MESSAGE
 from loadgen.plan import Plan, default_start_ms
-from loadgen.processes import behind
+from loadgen.processes import behind, lag_by_topic
 from schemas.errors import TidemarkError, WarehouseDown
 from schemas.settings import Settings
 from schemas.times import wall_clock
@@ -76,13 +77,13 @@ class Course(NamedTuple):
     gap_s: float
 
 
-def run_chaos(course: Course, tell: Callable[[str], None]) -> Report:
-    """Raises TidemarkError for what keeps it from coming to an end."""
+def run_chaos(course: Course, tell: Callable[[str], None], logs: Path | None = None) -> Report:
+    """What the processes said is kept in `logs`. Raises TidemarkError for what keeps it from coming to an end."""
     seconds = course.minutes * 60
     messages = max(100, int(course.events_per_s * seconds / EVENTS_PER_MESSAGE))
     plan = Plan(seed=course.seed, messages=messages, start_ms=default_start_ms(wall_clock()))
     started = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="tidemark-") as folder, _parts(Path(folder), plan) as parts:
+    with tempfile.TemporaryDirectory(prefix="tidemark-") as folder, _parts(Path(folder), plan, logs) as parts:
         load = Load(parts.settings, plan, course.events_per_s)
         faults = schedule(course.seed, seconds, course.gap_s)
         memory = Memory(seconds)
@@ -123,7 +124,7 @@ def run_chaos(course: Course, tell: Callable[[str], None]) -> Report:
 
 
 @contextmanager
-def _parts(folder: Path, plan: Plan) -> Iterator[Parts]:
+def _parts(folder: Path, plan: Plan, logs: Path | None) -> Iterator[Parts]:
     with started_kafka(folder, **_SESSION_MS) as broker:
         parts = Parts(folder, broker, plan.end_ms)
         try:
@@ -136,6 +137,10 @@ def _parts(folder: Path, plan: Plan) -> Iterator[Parts]:
             yield parts
         finally:
             parts.close()
+            if logs:
+                logs.mkdir(parents=True, exist_ok=True)
+                for log in (*folder.glob("*.log"), *folder.glob("kafka/*.log")):
+                    shutil.copy(log, logs)
 
 
 def _migrate(settings: Settings) -> None:
@@ -190,14 +195,18 @@ def _look_after(parts: Parts, memory: Memory) -> None:
 
 def _settle(parts: Parts, memory: Memory) -> None:
     """Until all is read and snapshotted; what can't be asked at the moment is asked again."""
-    deadline_s = time.monotonic() + _SETTLES_WITHIN_S
+    deadline_s, left = time.monotonic() + _SETTLES_WITHIN_S, ""
     while time.monotonic() < deadline_s:
-        with suppress(TidemarkError):
-            if not behind(parts.settings):
+        try:
+            lags = lag_by_topic(parts.settings)
+            left = f"still to be read: {lags}"
+            if not any(lags.values()):
                 return
+        except TidemarkError as error:
+            left = str(error)
         for _ in range(10):
             _look_after(parts, memory)
-    raise TidemarkError(f"not settled within {_SETTLES_WITHIN_S:.0f} s: {parts.tracebacks()[-1:]}")
+    raise TidemarkError(f"not settled within {_SETTLES_WITHIN_S:.0f} s; {left}; {parts.tracebacks()[-1:]}")
 
 
 def _poison_lost(settings: Settings, names: list[str]) -> list[str]:

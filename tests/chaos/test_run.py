@@ -27,6 +27,7 @@ def test_every_kind_of_fault_in_half_a_minute_and_nothing_lost_nothing_invented(
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
     said = json.loads(done.stdout.splitlines()[-1])
     assert (said["exact"], said["differences"], said["lag"], said["poison_lost"]) == (True, [], 0, 0)
+    assert said["tracebacks"] == []
     assert set(said["by_kind"]) == set(Kind)
     assert said["lines_poisoned"] > 0
     assert said["events"] > 4_000

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from loadgen.bench import scale
 from loadgen.bench.contender import Contender
 from loadgen.bench.contest import Task
 from loadgen.bench.pipeline import choose
@@ -106,3 +107,21 @@ def test_the_window_at_size_drops_every_repeat_and_comes_back_after_a_kill() -> 
     assert said["events"] == 200_000 + 5 * 4_000, "one in ten again, but for the first batch"
     assert len(said["stall_ms"]) <= 3
     assert said["expired_rss_mb"] <= said["restored_rss_mb"]
+
+
+def test_while_clickhouse_is_away_nothing_is_lost() -> None:
+    said = bench("backpressure", "--source", "file", "--rate", "2000", "--outage", "2", "--after", "3")
+    assert said["exact"]
+    assert said["backlog"] > 0
+    assert said["rss_after_mb"] < 2 * said["rss_before_mb"] + 100
+    assert min(said["delivered_caught_up_s"], said["read_caught_up_s"]) > 0
+
+
+def test_what_a_second_process_runs_into_is_named_with_its_figure() -> None:
+    one = scale.Shared(
+        events_per_s=100_000, flow_us_per_event=2.0, clickhouse_us_per_event=3.0, cores_busy=0.5, exact=True
+    )
+    assert scale.limit(one, 2) == (
+        "one process and ClickHouse keep 0.5 of 2 cores busy; at 5.0 µs an event, ClickHouse's share the larger,"
+        " 2 cores do no more than 400,000 events/s"
+    )

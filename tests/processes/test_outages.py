@@ -1,17 +1,19 @@
 """What the flows stand on fails and comes back: they wait, say so, lose nothing."""
 
 import json
+import resource
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from loadgen.processes import Flow
+from loadgen.processes import Flow, progress
 from tests.parts.clickhouse import serving
 from tests.parts.flows import PATIENCE_S, Pipeline, until, wait_for
 from tests.parts.kafka import KafkaBroker, free_port
 
 SMALL_DISK_BYTES = 1_000_000
+NO_SNAPSHOT_BYTES = 16_384
 
 
 def _lines(flow: Flow, text: str) -> list[str]:
@@ -112,3 +114,17 @@ def test_no_room_for_dead_letters_ends_route_and_with_room_again_all_are_there(o
     pipeline.settle(route)
     letters = [json.loads(letter) for letter in pipeline.lines("dlq.webhook")]
     assert {letter["payload"].encode() for letter in letters} == set(bad)
+
+
+def test_no_room_for_snapshots_ends_a_flow_in_a_line_and_loses_nothing(pipeline: Pipeline) -> None:
+    """A flow that has read all there is writes nothing else."""
+    expected = pipeline.play()
+    status, full = pipeline.start("status"), pipeline.start("route")
+    until(lambda: any(progress(pipeline.settings, "route")) and not pipeline.lag(), "not read", full)
+    resource.prlimit(full.pid, resource.RLIMIT_FSIZE, (NO_SNAPSHOT_BYTES, NO_SNAPSHOT_BYTES))
+    assert full.wait(PATIENCE_S) == 1
+    snapshots = f"{pipeline.folder}/recovery/route/all/0-of-1/snapshots"
+    assert full.said().splitlines()[-1] == f"flows.route: {snapshots}: disk I/O error"
+    assert "Traceback" not in full.said()
+    pipeline.settle(status)
+    assert pipeline.wrong(expected) == []
