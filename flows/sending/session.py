@@ -60,7 +60,8 @@ class Session:
         self._ledger = Ledger(self.campaign.id)
         self._follower: Follower | None = None
         self._frames: Iterator[pl.DataFrame] = iter(())
-        self._ready: list[pl.DataFrame] = []
+        self._kept: pl.DataFrame | None = None
+        """The rest of a row group, behind the canary's gate."""
         self._parked: dict[int, list[int]] = defaultdict(list)
         """By when they may be sent, rows that are in their quiet hours; for messages in the queue, see `Run.later`."""
         self._read_all = False
@@ -236,12 +237,24 @@ class Session:
             return released[0]
         if not self.gate.opens(self.next, self.run, self.desk.now()):
             return None
-        frame = next(self._frames, None)
+        frame = self._next_rows()
         if frame is None:
             self._read_all = True
             return None
         self.next = int(frame["_seq"][-1]) + 1 if len(frame) else self.next
         return self._sendable(self._mine(frame), now_ms)
+
+    def _next_rows(self) -> pl.DataFrame | None:
+        """No further than the canary's gate."""
+        frame = self._kept if self._kept is not None else next(self._frames, None)
+        self._kept = None
+        if frame is None or frame.is_empty():
+            return frame
+        before = self.gate.cut(int(frame["_seq"][0]), int(frame["_seq"][-1]) + 1)
+        if before:
+            self._kept = frame.filter(pl.col("_seq") >= before)
+            return frame.filter(pl.col("_seq") < before)
+        return frame
 
     def _mine(self, frame: pl.DataFrame) -> pl.DataFrame:
         share = self.settings.slice
