@@ -16,6 +16,10 @@ class Gate:
         self.verdict = ""
         """Why the campaign is to be paused, once that is known."""
 
+    def cut(self, first: int, end: int) -> int:
+        """The row before which rows from `first` up to `end` are to be cut; 0: nowhere."""
+        return self.rows if self._canary is not None and first < self.rows < end else 0
+
     def opens(self, next_row: int, run: Run, now: float) -> bool:
         """Whether row `next_row` may be read."""
         canary = self._canary

@@ -106,6 +106,8 @@ class Run:
         self.doubts: dict[int, Doubt] = {}
         self.reopened: dict[int, int] = {}
         """Next attempt of messages below the watermark that a person had sent again."""
+        self.given_up: dict[int, int] = {}
+        """The attempt that was refused for good: a record that calls just that one lost is a person's replay."""
         self.repeating: set[int] = set()
         """Those in doubt that are handed over again."""
         self.heard: set[tuple[int, int]] = set()

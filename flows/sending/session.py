@@ -14,7 +14,7 @@ from flows.sending.audience import ZONE, Frozen
 from flows.sending.canary import Gate
 from flows.sending.desk import Desk
 from flows.sending.dispatcher import Dispatcher
-from flows.sending.follower import Follower, Heard, Positions
+from flows.sending.follower import Follower, Heard
 from flows.sending.ledger import Doubt, Ledger
 from flows.sending.message import Message
 from flows.sending.outgoing import Outgoing
@@ -30,6 +30,8 @@ from schemas.settings import Settings, parse_duration_ms
 log = logging.getLogger(__name__)
 
 BATCH = 10_000
+NOTHING: dict[str, Any] = {"low": 0, "positions": {}, "doubts": [], "again": {}, "given_up": {}}
+"""The state of a campaign that has not begun."""
 _FAULTS_KEPT = 20
 
 
@@ -58,7 +60,8 @@ class Session:
         self._ledger = Ledger(self.campaign.id)
         self._follower: Follower | None = None
         self._frames: Iterator[pl.DataFrame] = iter(())
-        self._ready: list[pl.DataFrame] = []
+        self._kept: pl.DataFrame | None = None
+        """The rest of a row group, behind the canary's gate."""
         self._parked: dict[int, list[int]] = defaultdict(list)
         """By when they may be sent, rows that are in their quiet hours; for messages in the queue, see `Run.later`."""
         self._read_all = False
@@ -90,14 +93,15 @@ class Session:
             numbers.append(Number(sender.id, [overall, provider, limit, own], desk.breaker(name)))
         return Way(route, kind, kind.reported(route.connection), connector, renderer, numbers, deque())
 
-    def begin(self, low: int, positions: Positions, doubts: list[Any], again: dict[int, int]) -> None:
+    def begin(self, state: dict[str, Any]) -> None:
         """Read the ledger from the checkpoint on, see to what is in doubt, go on. Raises TidemarkError."""
         share = self.settings.slice
-        low = max(low, share.index)
+        low = max(state["low"], share.index)
         self.run.watermark.low = low
         self.run.put = self.run.confirmed = len(range(share.index, low, share.of))
-        self._follower = Follower(self.settings, self.campaign.id, positions)
-        self._ledger.remember(doubts)
+        self._follower = Follower(self.settings, self.campaign.id, state["positions"])
+        self._ledger.remember(state["doubts"])
+        self._ledger.given_up |= state["given_up"]
         heard = self._follower.catch_up(self._ledger)
         self.next = low
         self._frames = self.frozen.batches(low)
@@ -106,7 +110,7 @@ class Session:
         self.dispatcher.add(self.run)
         self.dispatcher.call(lambda: self._hear(heard))
         self._take_doubts(self._ledger.doubts())
-        self._take_reopened(low, again)
+        self._take_reopened(low, state["again"])
         self._follower.start(lambda: self.next, lambda heard: self.dispatcher.call(lambda: self._hear(heard)))
 
     def _take_reopened(self, low: int, again: dict[int, int]) -> None:
@@ -119,6 +123,7 @@ class Session:
             if seq % share.of == share.index and seq not in doubtful and seq not in self._ledger.settled
         }
         self.run.reopened |= mine
+        self.run.given_up |= self._ledger.given_up
         self.dispatcher.call(lambda: self._send_again(sorted(mine)))
 
     def _plan(self) -> None:
@@ -232,12 +237,24 @@ class Session:
             return released[0]
         if not self.gate.opens(self.next, self.run, self.desk.now()):
             return None
-        frame = next(self._frames, None)
+        frame = self._next_rows()
         if frame is None:
             self._read_all = True
             return None
         self.next = int(frame["_seq"][-1]) + 1 if len(frame) else self.next
         return self._sendable(self._mine(frame), now_ms)
+
+    def _next_rows(self) -> pl.DataFrame | None:
+        """No further than the canary's gate."""
+        frame = self._kept if self._kept is not None else next(self._frames, None)
+        self._kept = None
+        if frame is None or frame.is_empty():
+            return frame
+        before = self.gate.cut(int(frame["_seq"][0]), int(frame["_seq"][-1]) + 1)
+        if before:
+            self._kept = frame.filter(pl.col("_seq") >= before)
+            return frame.filter(pl.col("_seq") < before)
+        return frame
 
     def _mine(self, frame: pl.DataFrame) -> pl.DataFrame:
         share = self.settings.slice
@@ -315,8 +332,13 @@ class Session:
         assert self._follower is not None
         low = self.run.watermark.low
         doubts = [tuple(doubt) for doubt in list(self.run.doubts.values())]
-        again = dict(list(self.run.reopened.items()))
-        return {"low": low, "positions": self._follower.checkpoint(low), "doubts": doubts, "again": again}
+        return {
+            "low": low,
+            "positions": self._follower.checkpoint(low),
+            "doubts": doubts,
+            "again": dict(list(self.run.reopened.items())),
+            "given_up": dict(list(self.run.given_up.items())),
+        }
 
     def close(self) -> None:
         if self._follower:

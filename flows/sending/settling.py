@@ -103,6 +103,7 @@ class Settler:
             run.put_off(message, now + decision.wait_s)
         else:
             run.counts.failed += 1
+            run.given_up[message.seq] = message.attempt - 1
             run.repeating.discard(message.seq)
             self._desk.letter(letter(message, run, refused, decision, self._desk.now_ms()))
             self._desk.settle(run, message.seq)
@@ -157,8 +158,9 @@ class Settler:
                 run.counts.settled_sent += 1
                 return False
             run.counts.settled_lost += 1
-        elif outcome == "sent" or doubt is not None or seq in run.reopened or not run.watermark.confirmed(seq):
-            return False
+        elif outcome == "sent" or run.given_up.get(seq) != attempt:
+            return False  # of our own hand: an attempt that never left was told so
+        run.given_up.pop(seq, None)
         run.reopened[seq] = attempt + 1
         return True
 

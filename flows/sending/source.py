@@ -9,7 +9,7 @@ from bytewax.outputs import FixedPartitionedSink, StatefulSinkPartition
 
 from flows.sending.dispatcher import own_failure
 from flows.sending.message import Message
-from flows.sending.session import Session
+from flows.sending.session import NOTHING, Session
 from flows.stopping import Stop
 from schemas.errors import TidemarkError
 
@@ -34,9 +34,9 @@ class AudienceSource(FixedPartitionedSource[pl.DataFrame, State]):
         return _ALONE
 
     def build_part(self, _step_id: str, _for_part: str, resume_state: State | None) -> "_AudiencePart":
-        state = resume_state or {"low": 0, "positions": {}, "doubts": [], "again": {}}
+        state = resume_state or NOTHING
         try:
-            self._session.begin(state["low"], state["positions"], state["doubts"], state["again"])
+            self._session.begin(state)
         except TidemarkError as error:
             self._stop.fail(error)
         return _AudiencePart(self._session, self._stop, state)

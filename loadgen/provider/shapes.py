@@ -220,7 +220,7 @@ _SOON = ("retry-after", "1")
 SHAPES = (
     Shape("canonical", re.compile(r"/send"), _read_generic, _accept_generic, _refuse_generic,
           _json(429, {"error": {"code": "429"}}, _SOON)),
-    Shape("meta_whatsapp", re.compile(r"(?:/v\d+\.\d+)?/([A-Za-z0-9]+)/messages"), _read_meta, _accept_meta,
+    Shape("meta_whatsapp", re.compile(r"(?:/v\d+\.\d+)?/([0-9]{5,20})/messages"), _read_meta, _accept_meta,
           _refuse_meta, _refuse_meta("130429")),
     Shape("gupshup", re.compile(r"/partner/app/([^/]+)/v3/message"), _read_gupshup, _accept_meta, _refuse_meta,
           _refuse_meta("130429")),

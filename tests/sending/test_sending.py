@@ -1,21 +1,28 @@
 """Campaigns sent to the simulator, whose ledger says who got what, when, and how often."""
 
+import io
 import time
 from collections import Counter
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
+from rich.console import Console
 
 from flows.sending.control import Order, encode_order
+from flows.sending.display import line, table
 from flows.sending.ledger import Ledger
-from flows.sending.orders_command import WORDS
 from flows.sending.watch import read_all
 from flows.topics import open_producer
+from loadgen.provider.ledger import pace
 from schemas.events import DeadLetter
 from schemas.settings import Slice
 from schemas.times import wall_clock
 from schemas.topics import DLQ_SEND, OUTBOUND, SEND_CONTROL
+from tests.parts.redis import RedisServer, redis_server
 from tests.sending.conftest import Office, Running
+
+__all__ = ["redis_server"]
 
 
 def order(office: Office, **fields: Any) -> None:
@@ -225,5 +232,87 @@ def test_two_slices_of_one_campaign_send_each_message_once(office: Office) -> No
     assert sorted(summary.sent for summary in summaries) == [1_000, 1_001]
 
 
-def test_the_words_of_the_command_are_documented() -> None:
-    assert set(WORDS) >= {"rate", "pause", "resume", "cancel", "kill", "lift", "suppress", "doubts", "settle"}
+def test_two_senders_under_one_redis_budget_stay_within_it(office: Office, redis_server: RedisServer) -> None:
+    """One is killed off half way: what it no longer needs the other may use, and never more than the limit."""
+    plans = [office.campaign(name, rows, rates={"overall": 600}) for name, rows in (("half-a", 600), ("half-b", 1_800))]
+    running = [office.start(plan, redis=redis_server.url, senders=2) for plan in plans]
+    for one in running:
+        one.wait_for(one.sender.ended, "not ended")
+    for one in running:
+        one.finish()
+    arrivals = [entry.arrived for name in ("half-a", "half-b") for entry in office.ledger(name)]
+    assert len(arrivals) == 2_400
+    assert pace(arrivals, 600).per_s <= 600 * 1.01
+
+
+def test_a_canary_that_fails_keeps_the_rest_back(office: Office) -> None:
+    office.provider.conduct(failures={"400": 0.9})
+    running = office.start(office.campaign("canary", 12_000, canary={"share": 0.001, "wait": "100ms", "failures": 0.2}))
+    run = running.sender.sessions[0].run
+    running.wait_for(lambda: bool(run.paused), "not paused")
+    (summary,) = running.stop()
+    assert "of the canary's 12 failed" in run.paused
+    assert summary.requests == 12
+    assert summary.queued == 12_000 - 12
+
+
+def test_a_capped_person_gets_no_more_than_the_cap_from_all_campaigns(office: Office) -> None:
+    cap = {"messages": 1, "per": "1d"}
+    plans = [office.campaign(name, 100, frequency_cap=cap) for name in ("cap-a", "cap-b")]
+    first, second = office.send(*plans)
+    assert first.sent + second.sent == 100
+    assert first.screened.get("capped", 0) + second.screened.get("capped", 0) == 100
+
+
+def test_after_its_window_closed_a_campaign_sends_nothing_and_says_so(office: Office) -> None:
+    window = {"opens": "2026-01-01T00:00:00Z", "closes": "2026-01-02T00:00:00Z"}
+    (summary,) = office.send(office.campaign("late", 100, window=window))
+    assert summary.screened == {"expired": 100}
+    assert office.ledger("late") == []
+
+
+def test_who_sleeps_is_written_to_later(office: Office) -> None:
+    now = datetime.now(UTC)
+    awake, asleep = (f"Etc/GMT{-shift:+d}" for shift in (12 - now.hour, 2 - now.hour + (24 if now.hour > 14 else 0)))
+    people = office.folder / "zones.csv"
+    people.write_text("to,name,tz\n" + "".join(f"z{n},R{n},{awake if n % 2 else asleep}\n" for n in range(200)))
+    audience = {"file": "zones.csv", "timezone": "tz"}
+    quiet = {"begin": "22:00", "end": "06:00"}
+    changes: dict[str, Any] = {"audience": audience, "quiet_hours": quiet, "template": {"text": "x"}, "consent": None}
+    running = office.start(office.campaign("sleeps", 200, **changes))
+    running.wait_for(sent(running, 100), "nothing sent")
+    time.sleep(0.5)
+    session = running.sender.sessions[0]
+    assert session.parked() == 100
+    (summary,) = running.stop()
+    assert {entry.message_key % 2 for entry in office.ledger("sleeps")} == {1}
+    assert (summary.sent, summary.queued) == (100, 100)
+
+
+def test_an_attempt_that_the_sender_told_lost_is_no_replay_and_a_persons_is(office: Office) -> None:
+    running = office.start(office.campaign("decided", 10))
+    running.wait_for(sent(running, 10), "nothing sent")
+    session = running.sender.sessions[0]
+    settler, run = session.dispatcher.settler, session.run
+    running.finish()
+    assert not settler.decide(run, 3, 1, "lost"), "sent since, by another attempt"
+    run.given_up[4] = 2
+    assert not settler.decide(run, 4, 1, "lost")
+    assert settler.decide(run, 4, 2, "lost")
+    assert run.reopened == {4: 3}
+    assert not settler.decide(run, 4, 2, "lost"), "once"
+
+
+def test_what_a_person_sees_says_how_far_how_fast_and_why_not_faster(office: Office) -> None:
+    running = office.start(office.campaign("shown", 2_000, rates={"campaign": 500}))
+    running.wait_for(sent(running, 100), "nothing sent")
+    order(office, action="pause", campaign_id="shown", why="lunch")
+    running.wait_for(lambda: "paused: lunch" in running.reasons, "no reason")
+    (pulse,) = running.sender.pulses()
+    text = line("shown", pulse)
+    assert "of 2,000" in text
+    assert "(paused: lunch)" in text
+    console = Console(file=io.StringIO(), width=200)
+    console.print(table(running.sender.sessions, [pulse]))
+    assert "paused: lunch" in console.file.getvalue()  # type: ignore[attr-defined]
+    running.stop()
