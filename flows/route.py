@@ -20,7 +20,7 @@ from flows.dead_letters import encode_dead_letter
 from flows.envelopes import Parsed, parse_envelopes
 from flows.gate import Pace
 from flows.plain_writer import Lines, plain_lines_by_topic
-from flows.running import companied, run_flow
+from flows.running import companied, has_run, run_flow
 from flows.sinks import TopicSink
 from flows.sources import Ends, Feed, Poll, TopicSource
 from flows.stats import LaneStats
@@ -100,7 +100,8 @@ def build(settings: Settings, stop: Stop, ends: Ends = never) -> tuple[Dataflow,
     stats = LaneStats("route", "all", str(settings.slice))
     router = Router(_partitions(settings), settings.now(), stats)
     flow = Dataflow("route")
-    webhooks = op.input("webhooks", flow, TopicSource(settings, _feed(stats, ends), stop))
+    feed = _feed(stats, ends, from_group=not has_run(settings, "route"))
+    webhooks = op.input("webhooks", flow, TopicSource(settings, feed, stop))
     routed = op.map("parse", webhooks, router.route)
     sink: Callable[[], TopicSink] = lambda: TopicSink(lambda: open_producer(settings), stop)  # noqa: E731
     op.output("lanes", op.flat_map("lines", routed, lambda batch: batch.lines), sink())
@@ -117,7 +118,7 @@ def _partitions(settings: Settings) -> int:
         producer.close()
 
 
-def _feed(stats: LaneStats, ends: Ends) -> Feed:
+def _feed(stats: LaneStats, ends: Ends, *, from_group: bool) -> Feed:
     pace = Pace()
     return Feed(
         topic=WEBHOOK,
@@ -127,6 +128,7 @@ def _feed(stats: LaneStats, ends: Ends) -> Feed:
         polled=pace.polled,
         lags=lambda lag: stats.set_lag(WEBHOOK, lag),
         ends=ends,
+        from_group=from_group,
     )
 
 

@@ -28,6 +28,7 @@ log = logging.getLogger(__name__)
 
 GRACE_S = 10.0
 SNAPSHOTS = "snapshots"
+_BEGUN = "begun"
 _SQLITE = re.compile(r'SqliteFailure\(.*Some\("(.*?)"\)')
 _OBJECTS_BETWEEN_COLLECTIONS = 100_000
 """A body's statuses live for one poll and form no cycles: to look through them more often takes a tenth of the time."""
@@ -75,6 +76,7 @@ def companied(name: str, build: Build, topics: Callable[[Settings], Sequence[str
         if not _wait_for_topics(settings, topics(settings), stop):
             sys.exit()
         flow, companions = build(settings, stop)
+        (recovery_folder(settings, name) / _BEGUN).touch()
     except TidemarkError as error:
         sys.exit(_tell(name, error))
     companions.start()
@@ -145,6 +147,12 @@ def recovery_folder(settings: Settings, name: str) -> Path:
     """Each share of the work has a folder of its own: two processes never share one, unless they are one cluster."""
     lanes = "-".join(settings.lanes) if name == "status" else "all"
     return Path(settings.recovery) / name / lanes / str(settings.slice)
+
+
+def has_run(settings: Settings, name: str) -> bool:
+    """Whether the flow was started before, be it for a moment; asked before it starts."""
+    folder = recovery_folder(settings, name)
+    return (folder / SNAPSHOTS).exists() or (folder / _BEGUN).exists()
 
 
 def recovery(settings: Settings, name: str) -> RecoveryConfig:

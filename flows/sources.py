@@ -45,12 +45,15 @@ class Feed(NamedTuple):
     lags: Callable[[int], None]
     ends: Ends
     """Whether nothing more will be written, so that the input may end where it was read to the end."""
+    from_group: bool = True
+    """Whether partitions without a snapshot start where the group stands. Only a flow that never ran may: what is
+    committed can be ahead of what landed, and then a new partition's first records would be lost."""
     yields: bool = False
     """Whether other topics of the process go before this one."""
 
 
 class TopicSource(FixedPartitionedSource[Poll, Positions]):
-    """At-least-once: a snapshot holds what to read next; it is committed to the topic once the next one is taken."""
+    """At-least-once: a snapshot holds what to read next; for who watches the lag it is committed at the next one."""
 
     def __init__(self, settings: Settings, feed: Feed, stop: Stop) -> None:
         self._settings = settings
@@ -127,7 +130,10 @@ class _WorkersReader:
     def _open(self) -> Reader:
         if self._reader is None:
             mine = [number for part in sorted(self._parts) for number in self.partitions(part)]
-            self._reader = open_reader(self._settings, self._feed.topic, mine, self._positions, self._feed.group)
+            feed = self._feed
+            self._reader = open_reader(
+                self._settings, feed.topic, mine, self._positions, feed.group, from_group=feed.from_group
+            )
         return self._reader
 
     def lag(self) -> int:
@@ -199,7 +205,7 @@ class _Part(StatefulSourcePartition[Poll, Positions]):
         return self._awake
 
     def snapshot(self) -> Positions:
-        """That this is called means that the snapshot before is durable: so that one may be committed."""
+        """The one before is committed: durable by now, but where a step of the dataflow takes longer than an epoch."""
         try:
             self._reader.commit(self._snapshotted)
         except TidemarkError as error:

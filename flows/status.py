@@ -20,7 +20,7 @@ from flows.companions import Companions
 from flows.erasures import ErasureList
 from flows.gate import Gate, Pace
 from flows.identity import hash_keys
-from flows.running import companied, recovery_folder, run_flow
+from flows.running import companied, has_run, recovery_folder, run_flow
 from flows.sinks import TopicSink, WarehouseSink
 from flows.sources import Ends, Feed, TopicSource
 from flows.stats import LaneStats
@@ -103,6 +103,7 @@ class StatusFlow:
             polled=polled,
             lags=lambda lag: self.stats[lane].set_lag(topic, lag),
             ends=self._ends,
+            from_group=not has_run(self.settings, "status"),
             yields=topic != self._topics[0],
         )
         return TopicSource(self.settings, feed, self.stop)

@@ -48,20 +48,36 @@ def open_producer(settings: Settings) -> Producer:
 
 
 def open_reader(
-    settings: Settings, topic: str, partitions: list[int], start: dict[int, Position] | None, group: str
+    settings: Settings,
+    topic: str,
+    partitions: list[int],
+    start: dict[int, Position] | None,
+    group: str,
+    *,
+    from_group: bool = True,
 ) -> Reader:
     """Read `partitions` from `start`, else from what `group` committed, else from the earliest line there is.
 
-    That holds for each partition by itself. Raises UsageError; TopicDown for a broker that does not answer within ten
-    seconds; TopicGap; TopicError for an unknown topic or partition.
+    With `from_group` false, what was committed is passed over. That holds for each partition by itself. Raises
+    UsageError; TopicDown for a broker that does not answer within ten seconds; TopicGap; TopicError for an unknown
+    topic or partition.
     """
     check_name("topic", topic)
     check_name("group", group)
     broker = parse_broker(settings.broker)
     if isinstance(broker, Path):
-        return FileReader(broker / topic, partitions, start or {}, group, accept_gap=settings.accept_gap)
+        return FileReader(
+            broker / topic, partitions, start or {}, group, from_group=from_group, accept_gap=settings.accept_gap
+        )
     return KafkaReader(
-        broker, topic, partitions, start or {}, group, accept_gap=settings.accept_gap, options=settings.kafka
+        broker,
+        topic,
+        partitions,
+        start or {},
+        group,
+        from_group=from_group,
+        accept_gap=settings.accept_gap,
+        options=settings.kafka,
     )
 
 

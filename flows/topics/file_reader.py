@@ -20,14 +20,22 @@ class FileReader:
     """Reads the partitions by turns, each an equal share of a poll (`Reader` says how it is used)."""
 
     def __init__(
-        self, topic: Path, partitions: list[int], start: dict[int, Position], group: str, *, accept_gap: bool
+        self,
+        topic: Path,
+        partitions: list[int],
+        start: dict[int, Position],
+        group: str,
+        *,
+        from_group: bool,
+        accept_gap: bool,
     ) -> None:
         self._topic = topic
         self._group = group
         if unknown := set(partitions) - set(partition_numbers(topic)):
             raise TopicError(f"topic {topic.name} has no partition {min(unknown)}")
         with disk_errors(topic):
-            positions = {partition: {"next": 0} for partition in partitions} | load_group(topic, group) | start
+            earliest: dict[int, Position] = {partition: {"next": 0} for partition in partitions}
+            positions = earliest | (load_group(topic, group) if from_group else {}) | start
             self._partitions = {
                 partition: PartitionReader(topic, partition, positions[partition], accept_gap=accept_gap)
                 for partition in partitions

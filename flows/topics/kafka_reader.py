@@ -57,6 +57,7 @@ class KafkaReader:
         start: dict[int, Position],
         group: str,
         *,
+        from_group: bool,
         accept_gap: bool,
         options: dict[str, str],
     ) -> None:
@@ -72,16 +73,13 @@ class KafkaReader:
         try:
             _check_partitions(topic, partitions, known_partitions(self._client, brokers, topic))
             with kafka_errors(self._where):
-                self._next = self._first_offsets(partitions, start)
+                others = [partition for partition in partitions if partition not in start]
+                wanted = start | (self._committed(others) if from_group else {})
+                self._next = {number: self._first_offset(number, wanted.get(number)) for number in partitions}
                 self._client.assign([TopicPartition(topic, number, at) for number, at in self._next.items()])
         except BaseException:
             self.close()
             raise
-
-    def _first_offsets(self, partitions: list[int], start: dict[int, Position]) -> dict[int, int]:
-        """The positions given, else those committed, else the earliest; each where its records still are."""
-        wanted = self._committed([partition for partition in partitions if partition not in start]) | start
-        return {partition: self._first_offset(partition, wanted.get(partition)) for partition in partitions}
 
     def _committed(self, partitions: list[int]) -> dict[int, Position]:
         asked = [TopicPartition(self._topic, partition) for partition in partitions]
@@ -98,6 +96,7 @@ class KafkaReader:
         return {}
 
     def _first_offset(self, partition: int, wanted: Position | None) -> int:
+        """The position, if there is one, else the earliest; where the records still are."""
         earliest, latest = self._range(partition)
         self._ends[partition] = latest
         if wanted is None:

@@ -220,3 +220,16 @@ def test_position_of_the_other_kind_is_refused(settings: Settings, topic: str) -
 def test_bad_address_is_one_clear_line(dsn: str) -> None:
     with pytest.raises(UsageError, match=r"TIDEMARK_BROKER=.*expected file://FOLDER or kafka://HOST:PORT"):
         open_producer(Settings(broker=dsn))
+
+
+def test_what_was_committed_can_be_passed_over(settings: Settings, topic: str) -> None:
+    """Partitions without a position of their own start at the earliest line, whatever the group says."""
+    write(settings, topic, 0, numbered(range(10)))
+    with reading(settings, topic) as reader:
+        drain(reader, 10)
+        reader.commit(reader.positions())
+    again = open_reader(settings, topic, [0], None, GROUP, from_group=False)
+    try:
+        assert lines_of(drain(again, 10)) == numbered(range(10)).splitlines()
+    finally:
+        again.close()
