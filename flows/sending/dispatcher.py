@@ -137,8 +137,10 @@ class Dispatcher:
     def _take_back(self, run: Run, way: Way, number: Number) -> None:
         now_ms = self.desk.now_ms()
         while number.ready:
-            self.desk.note(lost(run, way, number.ready.popleft(), now_ms))
+            message = number.ready.popleft()
             number.staged -= 1
+            if not message.repeats:
+                self.desk.note(lost(run, way, message, now_ms))
 
     async def _written(self) -> None:
         """Until all that was noted is durable, and confirmed."""

@@ -57,7 +57,9 @@ class Stager:
         """What stands behind a number that is out goes another way."""
         while number.ready:
             message = self._take_back(run, way, number)
-            message.attempt, message.tries = message.attempt + 1, message.tries - 1
+            message.tries -= 1
+            if not message.repeats:
+                message.attempt += 1
             way.pending.append(message)
 
     def _open(self, run: Run) -> bool:
@@ -99,7 +101,7 @@ class Stager:
         message = self._waiting_for_the_first(run, now)
         if message is None:
             return None
-        if not message.other_to:
+        if not message.other_to or message.repeats:
             first.pending.append(message)
             return None
         message.route, message.tries = 1, 0
@@ -141,7 +143,10 @@ class Stager:
             message = next(filter(None, (self._drain(run, place) for place in range(len(run.ways)))), None)
             if message is None:
                 return
-            self.screen_out(run, message, "cancelled")
+            if message.repeats:
+                self._settler.hold(run, message)
+            else:
+                self.screen_out(run, message, "cancelled")
 
     def _drain(self, run: Run, place: int) -> Message | None:
         way = run.ways[place]
@@ -155,10 +160,11 @@ class Stager:
         return run.later[place].pop().message if run.later[place] else None
 
     def _take_back(self, run: Run, way: Way, number: Number) -> Message:
-        """Its intent stands in the ledger: that it never left is told."""
+        """Its intent stands in the ledger: that it never left is told, unless the same attempt had left before."""
         message = number.ready.popleft()
         number.staged -= 1
-        self._desk.note(lost(run, way, message, self._desk.now_ms()))
+        if not message.repeats:
+            self._desk.note(lost(run, way, message, self._desk.now_ms()))
         return message
 
 
