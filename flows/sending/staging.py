@@ -15,7 +15,7 @@ from flows.sending.settling import Settler
 from flows.sending.templates import Unrenderable
 from schemas.outbound import Intent, Screened, ScreenReason
 
-LEAST_AHEAD_S, MOST_AHEAD_S = 0.005, 0.03
+LEAST_AHEAD_S, MOST_AHEAD_S = 0.012, 0.03
 MOST_AHEAD = 256
 _MOST_SCREENED = 2_000
 """In one turn, so that a queue full of expired messages doesn't hold up the others."""
@@ -50,7 +50,8 @@ class Stager:
             return
         ahead_s = min(max(2 * self._desk.ledger_s, LEAST_AHEAD_S), MOST_AHEAD_S)
         want = _ahead(number, ahead_s) if probes is None else probes
-        if want > number.staged and now >= number.own.blocked_until:
+        # In batches: a turn of the loop for each few messages cost as much as sending them.
+        if number.staged <= want // 2 and now >= number.own.blocked_until:
             self._stage(run, place, way, number, want - number.staged, now)
 
     def _clear(self, run: Run, way: Way, number: Number) -> None:
