@@ -19,6 +19,9 @@ from schemas.topics import SEND_CONTROL, SEND_SUPPRESSIONS
 
 log = logging.getLogger(__name__)
 
+_FORGETS = 0.98
+"""Each time."""
+
 
 class Desk:
     """Used in the dispatcher's loop; `write` and `confirm_written` also elsewhere."""
@@ -34,6 +37,8 @@ class Desk:
         self.breakers: dict[str, Breaker] = {}
         self.chance = random.Random(seed).random
         self.loop: asyncio.AbstractEventLoop | None = None
+        self.ledger_s = 0.002
+        """How long the ledger took lately to make something durable, its slow moments above all."""
         self._lines: list[Line] = []
         self._settled: list[tuple[Run, int]] = []
 
@@ -87,7 +92,13 @@ class Desk:
 
     def stage(self, records: Iterable[Outbound], then: Callable[[], None]) -> None:
         """Write now; `then` is called in the loop once they are durable."""
-        self.ledger.put([self.ledger.line(record) for record in records], self._then(then))
+        began = self.now()
+
+        def durable() -> None:
+            self.ledger_s = max(self.now() - began, self.ledger_s * _FORGETS)
+            then()
+
+        self.ledger.put([self.ledger.line(record) for record in records], self._then(durable))
 
     def _then(self, call: Callable[[], None]) -> Callable[[], None]:
         loop = self.loop

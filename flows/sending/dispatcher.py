@@ -25,8 +25,9 @@ from schemas.errors import TidemarkError
 
 log = logging.getLogger(__name__)
 
-_TICK_S = 0.001
+_TICK_S = 0.002
 _IDLE_S = 0.01
+_FLUSH_S = 0.005
 _LAST_ANSWERS_S = 5.0
 """What is in flight when the process is asked to end is waited for so long; then it is in doubt."""
 
@@ -43,6 +44,7 @@ class Dispatcher:
         self._tasks: set[asyncio.Task[None]] = set()
         self._started = threading.Event()
         self._stops = False
+        self._flushed_at = 0.0
         self._thread = threading.Thread(target=self._run, name="dispatcher", daemon=True)
         self.failure: BaseException | None = None
         self.wound_up = threading.Event()
@@ -100,7 +102,9 @@ class Dispatcher:
         for run in self.runs:
             self._stager.stage(run, now)
         self._releaser.release(self.runs, now)
-        self.desk.flush()
+        if now - self._flushed_at >= _FLUSH_S:
+            self._flushed_at = now
+            self.desk.flush()
         return any(run.in_flight or run.queue or run.staged() for run in self.runs)
 
     def _launch(self, run: Run, way: Way, number: Number, message: Message) -> None:
@@ -137,8 +141,10 @@ class Dispatcher:
     def _take_back(self, run: Run, way: Way, number: Number) -> None:
         now_ms = self.desk.now_ms()
         while number.ready:
-            self.desk.note(lost(run, way, number.ready.popleft(), now_ms))
+            message = number.ready.popleft()
             number.staged -= 1
+            if not message.repeats:
+                self.desk.note(lost(run, way, message, now_ms))
 
     async def _written(self) -> None:
         """Until all that was noted is durable, and confirmed."""

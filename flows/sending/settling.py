@@ -88,6 +88,9 @@ class Settler:
                 self._desk.now_ms(), "add", to, way.route.channel, f"{way.reported} {refused.code}"
             )
             self._desk.suppress(change)
+        if message.repeats:
+            self._refused_again(run, message, decision, now)
+            return
         falls_back = decision.verdict is Verdict.FALL_BACK and bool(message.other_to)
         again = decision.verdict is Verdict.RETRY or falls_back
         self._desk.note(rejected(run, way, message, refused, final=not again, now_ms=self._desk.now_ms()))
@@ -110,6 +113,23 @@ class Settler:
         if refused.reaction not in (Reaction.THROTTLED, Reaction.STOP, Reaction.PAGE):
             self._count(run, refused.code)
 
+    def _refused_again(self, run: Run, message: Message, decision: Decision, now: float) -> None:
+        """The first time may have been taken: it is tried on under its own key only, and never called refused."""
+        if decision.verdict is Verdict.RETRY:
+            run.counts.repeated += 1
+            run.put_off(message, now + decision.wait_s)
+        else:
+            self.hold(run, message)
+
+    def hold(self, run: Run, message: Message) -> None:
+        """Leave a doubt to webhooks, and to a person."""
+        outgoing = message.outgoing
+        assert outgoing is not None
+        run.repeating.discard(message.seq)
+        channel = run.ways[message.route].route.channel
+        run.doubts[message.seq] = Doubt(message.seq, message.attempt, outgoing.sent_at, channel, outgoing.sender)
+        self._desk.settle(run, message.seq)
+
     def _unknown(self, run: Run, way: Way, message: Message, unknown: Unknown, now: float) -> None:
         run.counts.errors[unknown.why.partition(":")[0][:60]] += 1
         self._desk.note(in_doubt(run, way, message, self._desk.now_ms()))
@@ -123,7 +143,7 @@ class Settler:
             run.looking_up += 1
             self._spawn(self._look_up(run, way, message))
         else:
-            self._unresolved(run, way, message, now)
+            self._unresolved(run, message, now)
 
     def _proven(self, run: Run, way: Way, message: Message) -> None:
         run.counts.sent += 1
@@ -179,7 +199,7 @@ class Settler:
             )
         )
 
-    def _unresolved(self, run: Run, way: Way, message: Message, now: float) -> None:
+    def _unresolved(self, run: Run, message: Message, now: float) -> None:
         outgoing, policy = message.outgoing, run.policies[message.route]
         assert outgoing is not None
         if run.campaign.in_doubt == "resend" and message.tries < policy.attempts:
@@ -189,11 +209,7 @@ class Settler:
             wait_s = backoff_s(max(message.tries, 1), policy.first_wait_s, policy.longest_wait_s, self._desk.chance())
             run.put_off(message, now + wait_s)
             return
-        run.repeating.discard(message.seq)
-        run.doubts[message.seq] = Doubt(
-            message.seq, message.attempt, outgoing.sent_at, way.route.channel, outgoing.sender
-        )
-        self._desk.settle(run, message.seq)
+        self.hold(run, message)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         assert self._desk.loop is not None
@@ -224,4 +240,4 @@ class Settler:
             message.attempt, message.repeats = message.attempt + 1, 0
             run.put_off(message, self._desk.now())
         else:
-            self._unresolved(run, way, message, self._desk.now())
+            self._unresolved(run, message, self._desk.now())

@@ -31,6 +31,12 @@ from sql.cli import run
 from sql.migrate import migrate
 from sql.warehouse import Warehouse
 
+_DOUBTS = """
+SELECT
+    uniqExactIf(message_key, type = 'in_doubt') AS doubted,
+    uniqExactIf(message_key, type = 'settled' AND outcome = 'sent') AS settled
+FROM outbound WHERE campaign_id = {campaign_id:String}
+"""
 MODES = ("hold", "lookup", "resend")
 _STARTS_WITHIN_S = 30.0
 _ENDS_WITHIN_S = 300.0
@@ -38,7 +44,11 @@ _READ_WITHIN_S = 120.0
 
 
 class Report(Struct, kw_only=True):
-    """What `--json` prints. `repeated_requests` carry the key of a request before them."""
+    """What `--json` prints.
+
+    `doubted`: messages that were in doubt at some time; `settled`: of these found sent by webhooks or look-ups.
+    `repeated_requests` carry the key of a request before them.
+    """
 
     mode: str
     messages: int
@@ -48,7 +58,7 @@ class Report(Struct, kw_only=True):
     sent_twice: int
     repeated_requests: int
     doubted: int
-    settled_by_webhooks: int
+    settled: int
     in_doubt: int
     left_out: int
     overdrawn: int
@@ -78,15 +88,15 @@ def run_kills(settings: Settings, folder: Path, plan: Plan) -> Report:
     flows = [Flow(["-m", "flows.route"], variables(settings), folder / "route.log")] if plan.mode == "hold" else []
     try:
         path = write_campaign(folder, provider.url, **_fields(plan, provider.url))
-        code, summary = _send(settings, folder, path, plan, provider)
+        code = _send(settings, folder, path, plan, provider)
         ledger = provider.ledger()
-        accounting = _account(settings, folder, flows)
+        accounting, doubts = _account(settings, folder, flows)
     finally:
         for flow in flows:
             flow.kill()
         provider.close()
         mailbox.close()
-    return _judge(plan, ledger, summary, accounting, code, time.monotonic() - started)
+    return _judge(plan, ledger, doubts, accounting, code, time.monotonic() - started)
 
 
 def _fields(plan: Plan, url: str) -> dict[str, Any]:
@@ -97,8 +107,8 @@ def _fields(plan: Plan, url: str) -> dict[str, Any]:
     return {"connection": connection, "in_doubt": doubt, "rates": {"campaign": plan.rate}, "settle": plan.settle}
 
 
-def _send(settings: Settings, folder: Path, path: Path, plan: Plan, provider: Provider) -> tuple[int, dict[str, Any]]:
-    """Kill it in the midst of its work, or while it starts, and let the last one end by itself."""
+def _send(settings: Settings, folder: Path, path: Path, plan: Plan, provider: Provider) -> int:
+    """Kill it in the midst of its work, or while it starts, and let the last one end by itself: its exit code."""
     chance = random.Random(plan.seed)
     pause_s = plan.messages / plan.rate / (plan.kills + 1)
     for kill in range(plan.kills):
@@ -113,8 +123,7 @@ def _send(settings: Settings, folder: Path, path: Path, plan: Plan, provider: Pr
             break
         sending.kill()
     last = Sending([str(path), "--json"], variables(settings), folder / "send-last.log")
-    code = last.wait(_ENDS_WITHIN_S)
-    return code, last.summary()["campaigns"][0]
+    return last.wait(_ENDS_WITHIN_S)
 
 
 def _wait_until_at_work(sending: Sending, provider: Provider, taken: int) -> None:
@@ -123,8 +132,8 @@ def _wait_until_at_work(sending: Sending, provider: Provider, taken: int) -> Non
         time.sleep(0.05)
 
 
-def _account(settings: Settings, folder: Path, flows: list[Flow]) -> dict[str, int]:
-    """The accounting line, once everything has landed."""
+def _account(settings: Settings, folder: Path, flows: list[Flow]) -> tuple[dict[str, int], dict[str, int]]:
+    """The accounting line, and what became of doubts, once everything has landed."""
     with Warehouse(settings.clickhouse, create=True) as warehouse:
         migrate(warehouse)
     status = Flow(["-m", "flows.status"], variables(settings), folder / "status.log")
@@ -138,11 +147,12 @@ def _account(settings: Settings, folder: Path, flows: list[Flow]) -> dict[str, i
     sql = (Path(__file__).parents[2] / "sql" / "queries" / "accounting.sql").read_text()
     with Warehouse(settings.clickhouse) as warehouse:
         rows = warehouse.query(sql, {"campaign_id": CAMPAIGN})
-    return dict(zip(rows["what"].to_list(), rows["messages"].to_list(), strict=True))
+        doubts = warehouse.query(_DOUBTS, {"campaign_id": CAMPAIGN}).row(0, named=True)
+    return dict(zip(rows["what"].to_list(), rows["messages"].to_list(), strict=True)), doubts
 
 
 def _judge(
-    plan: Plan, ledger: list[Entry], summary: dict[str, Any], accounting: dict[str, int], code: int, seconds: float
+    plan: Plan, ledger: list[Entry], told: dict[str, int], accounting: dict[str, int], code: int, seconds: float
 ) -> Report:
     taken = [entry for entry in ledger if 200 <= entry.status < 300]
     requests = Counter(entry.message_key for entry in taken)
@@ -178,8 +188,8 @@ def _judge(
         sent_once=sum(count == 1 for count in accepted.values()),
         sent_twice=len(twice),
         repeated_requests=sum(requests.values()) - len(requests),
-        doubted=summary["in_doubt"] + summary["settled_sent"] + summary["settled_lost"],
-        settled_by_webhooks=summary["settled_sent"],
+        doubted=told["doubted"],
+        settled=told["settled"],
         in_doubt=doubts,
         left_out=len(missing),
         overdrawn=accounting.get("overdrawn", 0),
@@ -222,7 +232,7 @@ def _in_words(report: Report) -> str:
     return (
         f"{report.eligible:,} of {report.messages:,} eligible, {report.kills} kills, mode {report.mode}:"
         f" {report.sent_once:,} sent once, {report.sent_twice} twice, {report.in_doubt} in doubt"
-        f" ({report.settled_by_webhooks} settled); {report.accounting}\n{verdict}"
+        f" ({report.settled} of {report.doubted} settled); {report.accounting}\n{verdict}"
     )
 
 

@@ -245,6 +245,28 @@ def test_two_senders_under_one_redis_budget_stay_within_it(office: Office, redis
     assert pace(arrivals, 600).per_s <= 600 * 1.01
 
 
+def test_a_doubt_that_is_sent_again_keeps_its_key_whatever_comes_between(office: Office) -> None:
+    """Some answers get lost; then the provider refuses for a while: a second key would be a second message."""
+    office.provider.conduct(swallow=0.1)
+    planned = office.campaign(
+        "repeats",
+        300,
+        in_doubt="resend",
+        timeout="500ms",
+        rates={"campaign": 300},
+        retry={"attempts": 50, "first_wait": "100ms", "longest_wait": "500ms"},
+    )
+    running = office.start(planned)
+    running.wait_for(lambda: running.sender.sessions[0].run.counts.repeated > 3, "nothing is repeated")
+    office.provider.conduct(swallow=0.0, outage="refuse", outage_s=1.5)
+    (summary,) = running.finish()
+    asked = [entry for entry in office.ledger("repeats") if entry.status == 200]
+    assert {entry.message_key for entry in asked} == set(range(300))
+    first = [entry.message_key for entry in asked if entry.code != "repeat"]
+    assert len(first) == len(set(first)) == 300, "one key each"
+    assert (summary.settled, summary.in_doubt) == (300, 0)
+
+
 def test_a_canary_that_fails_keeps_the_rest_back(office: Office) -> None:
     office.provider.conduct(failures={"400": 0.9})
     running = office.start(office.campaign("canary", 12_000, canary={"share": 0.001, "wait": "100ms", "failures": 0.2}))
