@@ -11,7 +11,6 @@ RUN python3 -m venv /opt/tidemark \
     && /opt/tidemark/bin/python -m pip install --no-cache-dir --require-hashes --requirement requirements.lock
 COPY schemas schemas
 COPY sql sql
-COPY telemetry telemetry
 COPY flows flows
 COPY api api
 COPY loadgen loadgen

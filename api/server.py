@@ -12,10 +12,10 @@ from api.webhooks import Receiver, beside
 from flows.providers import PROVIDERS
 from schemas.errors import UsageError
 from schemas.settings import Settings
+from sql.telemetry.health import State, Verdict
+from sql.telemetry.requests import Counted
+from sql.telemetry.server import TelemetryServer, new_registry
 from sql.warehouse import Warehouse
-from telemetry.health import State, Verdict
-from telemetry.requests import Counted
-from telemetry.server import TelemetryServer, new_registry
 
 _LOOK_EVERY_S = 0.2
 

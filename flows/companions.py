@@ -20,8 +20,8 @@ from schemas.settings import Settings
 from schemas.statuses import Lane
 from schemas.times import Clock, wall_clock
 from sql.retry import retrying
+from sql.telemetry.server import TelemetryServer, new_registry
 from sql.warehouse import Warehouse
-from telemetry.server import TelemetryServer, new_registry
 
 log = logging.getLogger(__name__)
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from flows.stats import LaneStats
 from flows.stopping import Stop
-from telemetry.health import State, Verdict
+from sql.telemetry.health import State, Verdict
 
 SILENT_AFTER_S = 60.0
 """Sources tell their lag once a second, whatever there is to read."""

@@ -22,7 +22,7 @@ from flows.sources import make_topics
 from flows.stopping import Stop
 from schemas.errors import RecoveryError, TidemarkError, TopicDown
 from schemas.settings import Settings
-from telemetry.logs import set_up_logs
+from sql.telemetry.logs import set_up_logs
 
 log = logging.getLogger(__name__)
 

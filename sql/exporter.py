@@ -18,10 +18,10 @@ from prometheus_client.registry import Collector
 from schemas.errors import UsageError, WarehouseError
 from schemas.settings import Settings
 from sql.cli import Parser, run
+from sql.telemetry.health import State, Verdict
+from sql.telemetry.logs import set_up_logs
+from sql.telemetry.server import TelemetryServer, new_registry
 from sql.warehouse import Warehouse
-from telemetry.health import State, Verdict
-from telemetry.logs import set_up_logs
-from telemetry.server import TelemetryServer, new_registry
 
 _ASK_EVERY_S = 5.0
 """However often it is scraped."""

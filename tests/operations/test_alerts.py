@@ -11,7 +11,7 @@ import yaml
 
 from flows import flow_metrics
 from sql import exporter
-from telemetry import requests
+from sql.telemetry import requests
 from tests.operations.compose import ROOT
 from tests.parts import lacking
 

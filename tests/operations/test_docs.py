@@ -13,7 +13,7 @@ from schemas.settings import PREFIX, Settings, settings_page
 from tests.operations.compose import ROOT
 
 PAGES = [*sorted((ROOT / "docs").glob("*.md")), ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md"]
-OURS = ("api", "flows", "loadgen", "schemas", "sql", "telemetry")
+OURS = ("api", "flows", "loadgen", "schemas", "sql")
 
 
 def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:
@@ -60,5 +60,5 @@ def test_settings_are_known(page: Path) -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_files_that_are_named_exist(page: Path) -> None:
-    for name in set(re.findall(r"`((?:deploy|docs|sql|tests|flows|api|telemetry)/[\w./*-]+)`", page.read_text())):
+    for name in set(re.findall(r"`((?:deploy|docs|sql|tests|flows|api)/[\w./*-]+)`", page.read_text())):
         assert list(ROOT.glob(name.rstrip("/"))), f"{page.name}: {name}"

@@ -5,9 +5,9 @@ from datetime import UTC, datetime
 import polars as pl
 
 from sql.exporter import NAMES, DatabaseCollector
+from sql.telemetry.health import State
+from sql.telemetry.server import TelemetryServer, new_registry
 from sql.warehouse import Warehouse
-from telemetry.health import State
-from telemetry.server import TelemetryServer, new_registry
 from tests.telemetry.asking import health, samples, value
 
 

@@ -13,8 +13,8 @@ from flows.stopping import Stop
 from schemas.errors import TidemarkError
 from schemas.settings import Settings
 from sql.serve import Ready
-from telemetry.health import State, is_alive, is_ready
-from telemetry.server import TelemetryServer, new_registry
+from sql.telemetry.health import State, is_alive, is_ready
+from sql.telemetry.server import TelemetryServer, new_registry
 from tests.parts.flows import Pipeline, until
 from tests.parts.kafka import free_port
 from tests.telemetry.asking import get, health, samples, value

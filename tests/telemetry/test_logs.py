@@ -3,7 +3,7 @@
 import json
 import logging
 
-from telemetry.logs import BURST, WITHIN_S, JsonLines, Sparing
+from sql.telemetry.logs import BURST, WITHIN_S, JsonLines, Sparing
 
 
 def record(text: str = "waiting for %s", *arguments: object, **extra: object) -> logging.LogRecord:

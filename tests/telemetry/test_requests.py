@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from prometheus_client import CollectorRegistry
 
-from telemetry.requests import NAMES, Counted, Receive, Scope, Send
+from sql.telemetry.requests import NAMES, Counted, Receive, Scope, Send
 
 
 async def application(scope: Scope, _receive: Receive, send: Send) -> None:

@@ -1,4 +1,4 @@
-"""`python -m telemetry.probe URL [STATUS]`: exit code 0 where it answers so, by default 200.
+"""`python -m sql.telemetry.probe URL [STATUS]`: exit code 0 where it answers so, by default 200.
 
 For health checks in images without curl.
 """
@@ -21,12 +21,12 @@ def main(arguments: Sequence[str]) -> int:
         case _:
             url = wanted = ""
     if not url.startswith("http://"):
-        print("telemetry.probe: http://HOST:PORT/PATH, and the status that it should answer", file=sys.stderr)
+        print("sql.telemetry.probe: http://HOST:PORT/PATH, and the status that it should answer", file=sys.stderr)
         return 2
     try:
         status, text = _ask(url)
     except OSError as error:
-        print(f"telemetry.probe: {url}: {error}", file=sys.stderr)
+        print(f"sql.telemetry.probe: {url}: {error}", file=sys.stderr)
         return 1
     print(status, text)
     return 0 if str(status) == wanted else 1

@@ -13,7 +13,7 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector, make_wsgi_app
 
 from schemas.errors import UsageError
-from telemetry.health import Health, Verdict, is_alive, is_ready
+from sql.telemetry.health import Health, Verdict, is_alive, is_ready
 
 _StartResponse = Callable[[str, list[tuple[str, str]]], Any]
 _JSON = (("Content-Type", "application/json"),)
