@@ -35,7 +35,7 @@ def promtool(*arguments: str) -> subprocess.CompletedProcess[str]:
     if not shutil.which("promtool"):
         lacking("promtool", "apt-get install prometheus")
     return subprocess.run(
-        ["promtool", *arguments], cwd=PROMETHEUS, capture_output=True, text=True, timeout=60, check=False
+        ["promtool", *arguments], cwd=PROMETHEUS, capture_output=True, text=True, timeout=240, check=False
     )
 
 
