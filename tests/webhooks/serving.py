@@ -65,7 +65,7 @@ def serving(settings: Settings, *arguments: str) -> Iterator[Served]:
         served.process.communicate()
 
 
-def post(served: Served, message: str, within_s: float = 15.0) -> tuple[int, Mapping[str, str]]:
+def post(served: Served, message: str, within_s: float = 60.0) -> tuple[int, Mapping[str, str]]:
     """One signed status on a connection of its own: what it was answered."""
     connection = http.client.HTTPConnection(served.host, served.port, timeout=within_s)
     try:
@@ -95,7 +95,7 @@ class Clients:
             thread.start()
 
     def _run(self, client: int) -> None:
-        connection = http.client.HTTPConnection(self._served.host, self._served.port, timeout=15)
+        connection = http.client.HTTPConnection(self._served.host, self._served.port, timeout=60)
         message = 0
         try:
             while not self._ended.is_set():
@@ -114,4 +114,4 @@ class Clients:
     def end(self) -> None:
         self._ended.set()
         for thread in self._threads:
-            thread.join(20)
+            thread.join(90)

@@ -58,7 +58,7 @@ def test_killed_under_load_it_has_lost_nothing_that_it_answered(own: Settings) -
     for life in range(2):
         with serving(own) as served:
             clients = Clients(served, 8)
-            wait_for(lambda: len(clients.answered) > 300)  # noqa: B023 - called at once
+            wait_for(lambda: len(clients.answered) > 100)  # noqa: B023 - called at once
             served.kill()
             clients.end()
             assert {status for _, status in clients.answered} == {200}, life
@@ -78,7 +78,7 @@ def test_broker_down_means_503_at_once_and_it_heals(own_kafka: KafkaBroker) -> N
         started_mb = served.memory_mb()
         for number in range(400):
             # The broker is waited for 5 s: nobody who asks now waits for it.
-            status, headers = post(served, f"down-{number}", within_s=3)
+            status, headers = post(served, f"down-{number}", within_s=4)
             assert (status, headers["retry-after"]) == (503, "5")
         assert served.memory_mb() - started_mb < 30
         own_kafka.start()
@@ -129,7 +129,7 @@ def test_several_processes_share_a_port_and_a_dead_one_is_replaced(tmp_path: Pat
         wait_for(lambda: len(children(served)) == 2 and victim not in children(served))
         assert other in children(served)
         clients = Clients(served, 8)
-        wait_for(lambda: len(clients.answered) > 200)
+        wait_for(lambda: len(clients.answered) > 60)
         clients.end()
         assert served.end() == 0
     assert clients.durable() | {"first"} <= set(names(own))
@@ -148,7 +148,7 @@ def test_ended_under_load_it_answers_what_it_took(tmp_path: Path) -> None:
     own = Settings(broker=f"file://{tmp_path / 'topics'}")
     with serving(own) as served:
         clients = Clients(served, 8)
-        wait_for(lambda: len(clients.answered) > 200)
+        wait_for(lambda: len(clients.answered) > 60)
         assert served.end() == 0
         clients.end()
     assert clients.durable() <= set(names(own))
