@@ -9,6 +9,7 @@ import msgspec
 from flows.topics import open_producer
 from loadgen.demo.compare import COUNTS, differences
 from loadgen.demo.flows_run import Flows
+from loadgen.expected import Expected
 from loadgen.plan import Plan, earlier_plans
 from loadgen.processes import behind
 from loadgen.writing import Run, append, write
@@ -78,10 +79,19 @@ def _write(
         producer.close()
     _settle(settings, ended)
     expected = run.expected()
-    wrong = differences(warehouse, expected)
+    wrong = _differences(warehouse, expected, ended)
     counted = {name: expected.campaigns[plan.campaign_id].counts.get(name, 0) for name in COUNTS}
     exact = f"every figure is exact: {msgspec.json.encode(counted).decode()}"
     tell(exact if not wrong else f"{len(wrong)} figures are off, the first: {wrong[0]}")
+
+
+def _differences(warehouse: Warehouse, expected: Expected, ended: threading.Event) -> list[str]:
+    """What stays wrong: the last statuses without ids may still be looking for their message."""
+    deadline_s = time.monotonic() + _PATIENCE_S
+    while (wrong := differences(warehouse, expected)) and time.monotonic() < deadline_s:
+        if ended.wait(_SETTLE_S):
+            break
+    return wrong
 
 
 def _settle(settings: Settings, ended: threading.Event) -> None:

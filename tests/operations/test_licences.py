@@ -11,7 +11,7 @@ TAKEN = re.compile(
     r"|MPL|Mozilla Public|Unlicense|Zlib|zlib|HPND|CC0|0BSD|BSL|Zope"
 )
 """Permissive, or weak copyleft on files that we don't change."""
-KNOWN = {"axe-playwright-python": "MIT", "bytewax": "Apache-2.0"}
+KNOWN = {"axe-playwright-python": "MIT", "bytewax": "Apache-2.0", "pyreqwest": "Apache-2.0"}
 """Packages that tell no licence in a form that can be read, and what was found by looking."""
 
 

@@ -23,7 +23,7 @@ from sql.warehouse import Warehouse
 
 START_MS = 1_793_476_800_000
 """2026-10-31T20:00:00Z"""
-PATIENCE_S = 60.0
+PATIENCE_S = 150.0
 _EVENTS_PER_CHUNK = 500
 _EPOCH_MS = 300
 

