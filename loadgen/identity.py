@@ -1,5 +1,7 @@
 """The names that a message goes by: ours, its recipient's and its provider's."""
 
+from zlib import crc32
+
 import numpy as np
 import polars as pl
 
@@ -21,7 +23,7 @@ def identified(plan: Plan, rows: pl.DataFrame) -> pl.DataFrame:
         campaign_id=pl.col("campaign").replace_strict(ids, return_dtype=pl.String),
         channel=pl.col("provider").cast(pl.String).replace_strict(channels, return_dtype=pl.String),
         digits=_digits(),
-        serial=_serials(rows),
+        serial=_serials(plan, rows),
     )
     return named.with_columns(recipient=_recipient(), provider_message_id=_message_id(plan)).drop("serial")
 
@@ -32,11 +34,12 @@ def _digits() -> pl.Expr:
     return dialled + number.cast(pl.String).str.zfill(8)
 
 
-def _serials(rows: pl.DataFrame) -> pl.Series:
-    """A number of 64 bits for each attempt, unlike any other's and telling nothing."""
+def _serials(plan: Plan, rows: pl.DataFrame) -> pl.Series:
+    """A number of 64 bits for each attempt, unlike any other's, in other plans too, and telling nothing."""
     attempt = (pl.col("key") * 4 + pl.col("attempt")) * 8 + pl.col("campaign").cast(pl.Int64)
     ids = rows.select(attempt.cast(pl.UInt64)).to_series().to_numpy()
-    return pl.Series(scramble(np.asarray(ids))).cast(pl.String).str.zfill(20)
+    run = np.uint64(crc32(plan.campaign_id.encode())) << np.uint64(32)  # an attempt takes the lower half
+    return pl.Series(scramble(np.asarray(ids) | run)).cast(pl.String).str.zfill(20)
 
 
 def _recipient() -> pl.Expr:
