@@ -28,11 +28,13 @@ Event = dict[str, Any]
 
 
 class _RowsSink(DynamicSink[list[Event]]):
-    def __init__(self, clickhouse: str) -> None:
-        self._clickhouse = clickhouse
+    """Of one worker, with a connection of the main thread's: chDB crashes where a thread of Bytewax's ends it."""
+
+    def __init__(self, rows: StatusRows) -> None:
+        self._rows = rows
 
     def build(self, _step_id: str, _worker_index: int, _worker_count: int) -> "_Partition":
-        return _Partition(StatusRows(self._clickhouse))
+        return _Partition(self._rows)
 
 
 class _Partition(StatelessSinkPartition[list[Event]]):
@@ -43,19 +45,22 @@ class _Partition(StatelessSinkPartition[list[Event]]):
         for batch in items:
             self._rows.insert(batch)
 
-    def close(self) -> None:
-        self._rows.close()
-
 
 def prepare(task: Task) -> Run:
     store = Path(task.folder) / "recovery"
     store.mkdir(parents=True)
     init_db_dir(store, 1)
     recovery = RecoveryConfig(str(store))
-    return lambda: cluster_main(_dataflow(task), [], 0, epoch_interval=_EPOCH, recovery_config=recovery)
+    rows = StatusRows(task.clickhouse)
+
+    def run() -> None:
+        cluster_main(_dataflow(task, rows), [], 0, epoch_interval=_EPOCH, recovery_config=recovery)
+        rows.close()
+
+    return run
 
 
-def _dataflow(task: Task) -> Dataflow:
+def _dataflow(task: Task, rows: StatusRows) -> Dataflow:
     source = KafkaSource([task.brokers], task.topics, tail=False, batch_size=1000)
     flow = Dataflow("stock")
     messages = op.input("kafka", flow, source)
@@ -64,7 +69,7 @@ def _dataflow(task: Task) -> Dataflow:
     marked = op.stateful_map("seen", by_id, lambda seen, event: (True, None if seen else event))
     fresh = op.filter_map("fresh", marked, lambda keyed: keyed[1])
     batches = op.collect("batch", op.key_on("together", fresh, lambda _: "all"), timedelta(seconds=1), BATCH_ROWS)
-    op.output("tables", op.key_rm("rows", batches), _RowsSink(task.clickhouse))
+    op.output("tables", op.key_rm("rows", batches), _RowsSink(rows))
     return flow
 
 
