@@ -11,15 +11,8 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from flows.providers.json_scan import (
-    COUNT,
-    FIRST_OF_LIST,
-    NOT_NULL,
-    NUMBER,
-    STRANGE,
-    TEXT,
-    scan_documents,
-)
+from flows.providers.json_cells import COUNT, FIRST_OF_LIST, NOT_NULL, NUMBER, STRANGE, TEXT
+from flows.providers.json_scan import scan_documents
 from flows.words import address
 
 __all__ = ["COUNT", "FIRST_OF_LIST", "NOT_NULL", "NUMBER", "STRANGE", "TEXT", "JsonRows", "Rows"]
