@@ -12,6 +12,8 @@ from flows.words import NOT_PLAIN, QUOTE, WORD, byte, named, text_end, word
 
 _0 = np.uint64(0)
 _1 = np.uint64(1)
+_GUARD = np.int64(1 << 62)
+"""Of what is missing; the level of the path has the lower bits."""
 
 
 @njit(cache=True, nogil=True)
@@ -53,6 +55,31 @@ def _guarded(at, end, guard, guard_ends):
 
 
 @njit(cache=True, nogil=True)
+def _due(level, guard_level):
+    """Bits of what an object of `level` must hold: the next one, and where it is guarded, the guard's text."""
+    return np.int64(1) << level | (_GUARD if level == guard_level else np.int64(0))
+
+
+@njit(cache=True, nogil=True)
+def _member(at, end, first):
+    """Behind the quote before a name; a comma stands before all but the first."""
+    return behind(at if first else behind(at, end, COMMA), end, QUOTE)
+
+
+@njit(cache=True, nogil=True)
+def _value(quote, end):
+    """Where the value begins whose name ends with the quote at `quote`, or blanks before it."""
+    return behind(quote + _1, end, COLON)
+
+
+@njit(cache=True, nogil=True)
+def _passed(at, end):
+    """Behind a name of no interest, its opening quote having been read, and its value."""
+    quote = text_end(at, end)
+    return quote if quote == NOT_PLAIN else skipped(_value(quote, end), end)
+
+
+@njit(cache=True, nogil=True)
 def _document(
     text, at, end, path, path_ends, lists, levels, guard, guard_ends, guard_level,
     names, name_ends, kinds, fields, required, inner, cells, row,
@@ -62,59 +89,46 @@ def _document(
     An object of `level` holds the next one, or the list of them (`lists`), under the name `path[level]`; those of
     `levels` are the rows. An object of `guard_level` must hold the text `guard[1]` under the name `guard[0]`.
     """
-    level, first, found, met = 0, True, np.int64(0), False
     at = blank_end(at, end)
     in_list = levels == 0 and at < end and byte(at) == OPEN_LIST
-    at, inside = _entered(at, end, in_list)
-    level = 0 if inside else -1
+    at, enters = _entered(at, end, in_list)
+    level, missing = (0 if enters else -1), np.int64(0)
     while at != NOT_PLAIN and level >= 0:
+        if enters:
+            missing |= _due(level, guard_level)
+        at = blank_end(at, end)
         if level == levels:
             here = cells + WORD * np.uint64(row * fields)
             at = read_row(text, at, end, names, name_ends, kinds, fields, inner, here)
             if at == NOT_PLAIN or lacks(required, here):
                 return -1
             row += 1
-            at, level, again = _left(at, end, level, lists, in_list)
-            first = False
+            at, level, enters = _left(at, end, level, lists, in_list)
             continue
-        at = blank_end(at, end)
-        if at >= end:
-            return -1
-        if byte(at) == CLOSE:
-            if not found & (np.int64(1) << level) or (level == guard_level and not met):
+        if at < end and byte(at) == CLOSE:
+            if missing & _due(level, guard_level):
                 return -1
-            at, level, again = _left(at + _1, end, level, lists, in_list)
-            first = again
-            if again:
-                found, met = found & ~(np.int64(1) << level), met and level != guard_level
+            at, level, enters = _left(at + _1, end, level, lists, in_list)
             continue
-        if not first:
-            if byte(at) != COMMA:
-                return -1
-            at += _1
-        first = False
-        at = behind(at, end, QUOTE)
+        at, enters = _member(at, end, enters), False
         if at == NOT_PLAIN:
             return -1
         quote = named(at, end, path, path_ends, level)
         if quote != NOT_PLAIN:
-            at, inside = _entered(behind(quote + _1, end, COLON), end, word(lists + WORD * np.uint64(level)) != _0)
-            if found & (np.int64(1) << level):
+            at, enters = _entered(_value(quote, end), end, word(lists + WORD * np.uint64(level)) != _0)
+            if not missing & np.int64(1) << level:
                 return -1
-            found |= np.int64(1) << level
-            if inside:
-                level, first = level + 1, True
-                found, met = found & ~(np.int64(1) << level), met and level != guard_level
+            missing ^= np.int64(1) << level
+            if enters:
+                level += 1
             continue
-        if level == guard_level:
-            quote = named(at, end, guard, guard_ends, 0)
-            if quote != NOT_PLAIN:
-                if met:
-                    return -1
-                at, met = _guarded(behind(quote + _1, end, COLON), end, guard, guard_ends), True
-                continue
-        quote = text_end(at, end)
-        at = quote if quote == NOT_PLAIN else skipped(behind(quote + _1, end, COLON), end)
+        quote = named(at, end, guard, guard_ends, 0) if level == guard_level else NOT_PLAIN
+        if quote == NOT_PLAIN:
+            at = _passed(at, end)
+            continue
+        if not missing & _GUARD:
+            return -1
+        at, missing = _guarded(_value(quote, end), end, guard, guard_ends), missing ^ _GUARD
     return row if at != NOT_PLAIN and blank_end(at, end) == end else -1
 
 
