@@ -1,45 +1,4 @@
--- What the live page reads: two more rollups, counts of closed minutes, the pulse of each campaign, check results, keys.
-
-CREATE TABLE IF NOT EXISTS reached
-(
-    campaign_id LowCardinality(String) COMMENT 'Campaign that the messages belong to',
-    month Date COMMENT 'Month that the attempt was sent in',
-    status Enum8('accepted' = 1, 'rejected' = 2, 'sent' = 3, 'deferred' = 4, 'delivered' = 5, 'read' = 6, 'clicked' = 7, 'failed' = 8, 'complained' = 9, 'unsubscribed' = 10, 'resubscribed' = 11, 'unknown' = 12) COMMENT 'Status reported',
-    retried Bool COMMENT 'Whether it was a second or later attempt',
-    messages AggregateFunction(groupBitmap, UInt64) COMMENT 'Keys of the messages: a set, so that repeats and replays change nothing'
-)
-ENGINE = AggregatingMergeTree
-PARTITION BY month
-ORDER BY (campaign_id, status, retried)
-TTL month + INTERVAL 13 MONTH
-SETTINGS ttl_only_drop_parts = 1
-COMMENT 'Which messages reached which status, and nothing else: half of what totals holds, so the funnel is read in half the time';
-
-CREATE MATERIALIZED VIEW IF NOT EXISTS reached_mv TO reached AS
-SELECT campaign_id, month, status, attempt > 1 AS retried, groupBitmapState(message_key) AS messages
-FROM status_events
-GROUP BY campaign_id, month, status, retried;
-
-CREATE TABLE IF NOT EXISTS provider_latency
-(
-    campaign_id LowCardinality(String) COMMENT 'Campaign that the messages belong to',
-    month Date COMMENT 'Month that the attempt was sent in',
-    provider LowCardinality(String) COMMENT 'Who delivered it',
-    cell UInt32 COMMENT 'Lower bound of the latency in milliseconds; the next bound ends the cell',
-    messages AggregateFunction(groupBitmap, UInt64) COMMENT 'Keys of the messages: a set, so that repeats and replays change nothing'
-)
-ENGINE = AggregatingMergeTree
-PARTITION BY month
-ORDER BY (campaign_id, provider, cell)
-TTL month + INTERVAL 13 MONTH
-SETTINGS ttl_only_drop_parts = 1
-COMMENT 'How long after sending a fixed sixteenth of the messages was delivered, by provider. A message can stand in several cells: its smallest counts';
-
-CREATE MATERIALIZED VIEW IF NOT EXISTS provider_latency_mv TO provider_latency AS
-SELECT campaign_id, month, provider, latency_cell AS cell, groupBitmapState(message_key) AS messages
-FROM status_events
-WHERE status = 'delivered' AND sent_at IS NOT NULL AND intHash32(message_key) % 16 = 0
-GROUP BY campaign_id, month, provider, cell;
+-- What the live page reads: counts of closed minutes, the pulse of each campaign, check results, keys.
 
 CREATE TABLE IF NOT EXISTS closed_minutes
 (

@@ -18,7 +18,7 @@ FROM
         (
             SELECT provider, cell, groupBitmapMergeState(messages) AS messages
             FROM provider_latency
-            WHERE campaign_id = {campaign_id:String}
+            WHERE campaign_id = {campaign_id:String} AND status = 'delivered'
             GROUP BY provider, cell
         )
     )
