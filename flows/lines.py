@@ -65,18 +65,25 @@ class Lines:
         return [self.buffer[starts[row] : ends[row]] for row in rows]
 
     def line(self, row: int) -> Line:
-        start = int(self._bounds.starts[row])
-        record = int(np.searchsorted(self._begins, start, "right")) - 1
-        number = self.buffer.count(b"\n", int(self._begins[record]), start)
-        return Line(self.records[record], number, self.texts([row])[0])
+        record, number = self._origins(np.array([row]))
+        return Line(self.records[int(record[0])], int(number[0]), self.texts([row])[0])
 
     def places(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
         """The places (`flows.topics`) of some lines."""
+        record, number = self._origins(rows)
+        return np.array([record.place for record in self.records], np.int64)[record] + number
+
+    def _origins(self, rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """For each line the number of its record here, and its own number in that record, blank ones counted."""
         starts = self._bounds.starts[rows]
         record = np.searchsorted(self._begins, starts, "right") - 1
-        newlines = np.flatnonzero(np.frombuffer(self.buffer, np.uint8) == _NEWLINE)
-        numbers = np.searchsorted(newlines, starts) - np.searchsorted(newlines, self._begins[record])
-        return np.array([record.place for record in self.records], np.int64)[record] + numbers
+        first = np.searchsorted(self._newlines, self._begins[record])
+        return record, np.searchsorted(self._newlines, starts) - first
+
+    @cached_property
+    def _newlines(self) -> NDArray[np.int64]:
+        """Kept: of a poll that holds one bad line, others are bad as well."""
+        return np.flatnonzero(np.frombuffer(self.buffer, np.uint8) == _NEWLINE)
 
     def lengths(self) -> NDArray[np.int64]:
         return self._bounds.ends - self._bounds.starts

@@ -137,12 +137,12 @@ def _read_plans(lines: Lines, numbers: NDArray[np.int64]) -> tuple[dict[str, pl.
     """Campaigns and the sender's seconds hold nested values and are few: read one by one."""
     plans: dict[str, list[dict[str, object]]] = {"campaigns": [], "progress": []}
     bad = []
-    for number in numbers.tolist():
-        line = lines.line(number)
+    rows = numbers.tolist()
+    for row, text in zip(rows, lines.texts(rows), strict=True):
         try:
-            plan = _read_plan(line.text)
+            plan = _read_plan(text)
         except BadRecord as error:
-            bad.append(BadLine(line, error.reason, error.detail))
+            bad.append(BadLine(lines.line(row), error.reason, error.detail))
             continue
         plans["campaigns" if isinstance(plan, Campaign) else "progress"].append(_row(plan))
     return {table: _plan_frame(table, rows) for table, rows in plans.items() if rows}, bad
