@@ -23,11 +23,9 @@ class Straight(NamedTuple):
         """Text of which there are few: Categorical, so that it is compared and sent as numbers."""
         place = self.texts.index(name)
         starts, lengths = self.plain.starts[place], self.plain.lengths[place]
-        column = as_categorical(name, *interned(self.buffer, starts, lengths))
-        absent = lengths < 0
-        if not absent.any():
-            return column
-        return column.to_frame().select_seq(pl.when(~pl.Series(absent)).then(name)).to_series()
+        codes, distinct = interned(self.buffer, starts, lengths)
+        codes[lengths < 0] = len(distinct)
+        return as_categorical(name, codes, [*distinct, None])
 
     def text(self, name: str, where: Flags | None = None) -> pl.Series:
         """Text that doesn't recur; null where `where` is false."""

@@ -74,7 +74,7 @@ def interned(buffer: Bytes, starts: Offsets, lengths: Offsets) -> tuple[NDArray[
     return codes, [bytes(buffer[starts[row] : starts[row] + max(0, lengths[row])]).decode() for row in firsts.tolist()]
 
 
-def as_categorical(name: str, codes: NDArray[np.uint32], distinct: list[str]) -> pl.Series:
+def as_categorical(name: str, codes: NDArray[np.uint32], distinct: Sequence[str | None]) -> pl.Series:
     """The texts as a column."""
     return pl.Series(name, distinct, pl.Categorical).gather(pl.Series(codes))
 
