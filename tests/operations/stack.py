@@ -15,6 +15,8 @@ from tests.operations.compose import Service, services, start_order
 from tests.parts.kafka import KafkaBroker, free_port
 
 _HEALTHY_WITHIN_S = 180.0
+_ENDS_WITHIN_S = 40.0
+"""10 on a machine of its own."""
 
 
 class Stack:
@@ -40,10 +42,10 @@ class Stack:
 
     def variables(self, name: str) -> dict[str, str]:
         """Of a service, as it runs here."""
-        told = self._services[name].environment
+        told = {key: self.here(text) for key, text in self._services[name].environment.items()}
         if not told:
             return {}
-        told = told | {PREFIX + key: text for key, text in self._replaced.items()}
+        told |= {PREFIX + key: text for key, text in self._replaced.items()}
         told["TIDEMARK_HTTP_HOST"] = "127.0.0.1"
         told["TIDEMARK_RECOVERY"] = told["TIDEMARK_RECOVERY"].replace("/data", str(self._folder / name))
         for variable in ("TIDEMARK_METRICS_PORT", "TIDEMARK_HTTP_PORT"):
@@ -120,7 +122,7 @@ class Stack:
         """As a rolling update does: asked to end, waited for, started anew. The exit code."""
         old = self.running[name]
         old.ask_to_end()
-        code = old.wait(15)
+        code = old.wait(_ENDS_WITHIN_S)
         self.start(name)
         self.wait_until_healthy(name)
         return code
