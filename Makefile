@@ -30,6 +30,9 @@ check: setup ## lint, format, types, layers, generated files
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+audit: setup ## known vulnerabilities in what is installed; says so where the advisory service can't be reached
+	$(BIN)/python -m tests.audit
+
 peers: setup ## the systems that loadgen.bench measures Tidemark beside, each in an environment of its own
 	$(BIN)/python -m loadgen.bench.install
 
@@ -50,4 +53,4 @@ pictures: setup ## pictures of the pages of a running demo, for this README
 clean: ## remove what make and the demo made
 	rm -rf $(VENV) api/node_modules .cache data
 
-.PHONY: help setup demo test check peers generate lock pictures clean
+.PHONY: help setup demo test check audit peers generate lock pictures clean

@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
-from api import pages, problems, sessions, share
+from api import letters, pages, problems, sessions, share
 from api.access import Gate
 from api.context import Asking, Context
 from api.live import routes as live
@@ -41,6 +41,7 @@ def build_app(warehouse: Warehouse, settings: Settings) -> FastAPI:
     for router in (
         campaigns.router,
         live.router,
+        letters.router,
         reports.router,
         messages.router,
         exports.router,

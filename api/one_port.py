@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 import socket
+from threading import Event
 from typing import Any
 
 import uvicorn
@@ -45,22 +46,24 @@ def serve(application: Any, listener: socket.socket, parent: int) -> None:
         date_header=False,
         timeout_graceful_shutdown=END_WITHIN_S // 2,
     )
-    # uvicorn ends in order at these, and raises them once more when it has.
+    # uvicorn ends in order at these, and raises them once more when it has. One that comes before it listens to them,
+    # as a roll-out may send while a process still starts, is kept for it.
+    asked = Event()
     for number in ENDINGS:
-        signal.signal(number, lambda *_: None)
+        signal.signal(number, lambda *_: asked.set())
     with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
-        runner.run(_serve(uvicorn.Server(config), listener, parent))
+        runner.run(_serve(uvicorn.Server(config), listener, parent, asked))
 
 
-async def _serve(server: uvicorn.Server, listener: socket.socket, parent: int) -> None:
-    watch = asyncio.create_task(_watch(server, parent))
+async def _serve(server: uvicorn.Server, listener: socket.socket, parent: int, asked: Event) -> None:
+    watch = asyncio.create_task(_watch(server, parent, asked))
     try:
         await server.serve(sockets=[listener])
     finally:
         watch.cancel()
 
 
-async def _watch(server: uvicorn.Server, parent: int) -> None:
-    while os.getppid() == parent:
+async def _watch(server: uvicorn.Server, parent: int, asked: Event) -> None:
+    while os.getppid() == parent and not asked.is_set():
         await asyncio.sleep(LOOK_EVERY_S)
     server.should_exit = True

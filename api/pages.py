@@ -36,6 +36,11 @@ def operations_page() -> FileResponse:
     return _page("ops")
 
 
+@router.get("/ops/dead-letters")
+def dead_letters_page() -> FileResponse:
+    return _page("letters")
+
+
 @router.get("/login")
 def login_page() -> FileResponse:
     return _page("login")

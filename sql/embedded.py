@@ -14,7 +14,8 @@ import secrets
 import threading
 import time
 import weakref
-from contextlib import AbstractContextManager, closing
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 from typing import IO, Any
 from urllib.parse import urlencode
@@ -30,6 +31,7 @@ PATIENCE_S = 10.0
 """How long to wait for a process that holds a folder without serving it: a short command, or one starting or ending."""
 
 _POLL_S = 0.05
+_importing = threading.Lock()
 
 
 class Address(Struct, frozen=True):
@@ -45,9 +47,24 @@ class Address(Struct, frozen=True):
 
 def _chdb() -> Any:
     """Loaded when an engine is opened: it takes 210 MB, which whoever asks a neighbour or a server does without."""
-    import chdb
+    with _staying():
+        import chdb
 
     return chdb
+
+
+@contextmanager
+def _staying() -> Iterator[None]:
+    """chDB's import goes to its own folder for half a second and back. It needs not, and the working directory is
+    every thread's: a flow that opened its topics meanwhile did not find `data/`.
+    """
+    with _importing:
+        change = os.chdir
+        os.chdir = lambda path: None  # noqa: ARG005 - as it is called
+        try:
+            yield
+        finally:
+            os.chdir = change
 
 
 def address_file(folder: Path) -> Path:

@@ -15,6 +15,7 @@ from api.live.snapshot import Exactness, Freshness
 from api.live.verdict import STEADY_SUCCESS, State
 from api.reports.cost import read_cost
 from api.reports.plan import read_plan
+from flows.triage import advice
 from schemas.times import DAY_MS, MINUTE_MS, SECOND_MS
 
 _BEHIND_MS = 10 * SECOND_MS
@@ -317,17 +318,8 @@ def _letters(row: dict[str, Any], now_ms: int) -> DeadLetterLine:
         first_at=row["first_at"],
         last_at=row["last_at"],
         trend=trend,
-        next_step=_NEXT_STEPS.get(row["reason"], "Look at them; mend the cause, then replay"),
+        next_step=advice(row["reason"]).do,
     )
-
-
-_NEXT_STEPS = {
-    "bad_signature": "Check the secret, then replay",
-    "unknown_provider": "Add a parser for it, then replay",
-    "time_out_of_range": "Ask the provider about its clock",
-    "bad_json": "Ask the sender; nothing to replay",
-    "too_large": "Ask the provider; the original is in the topic",
-}
 
 
 def _cost(context: Context, campaign_id: str) -> tuple[float, int]:

@@ -2,8 +2,8 @@
 
 It answers what the sender's connectors ask of WhatsApp, Twilio, SendGrid, SES, Infobip, Vonage, Gupshup, FCM and any
 HTTP API (`POST /send`, `GET /send/{key}`), keeps a ledger of every request, and posts signed webhooks back. While it
-runs: `GET /_ledger`, `/_counts`, `/_pace?limit=4000`; `POST /_conduct` with JSON changes latency, limits, failures and
-outages at once.
+runs: `GET /_ledger`, `/_counts`, `/_told` (by webhooks that were taken), `/_pace?limit=4000`; `POST /_conduct` with
+JSON changes latency, limits, failures and outages at once.
 """
 
 import argparse
@@ -67,6 +67,8 @@ def _conduct(options: argparse.Namespace) -> Conduct:
 
 def _serve(options: argparse.Namespace) -> int:
     conduct = _conduct(options)
+    if options.webhooks and not options.secret:
+        raise UsageError("--secret: empty; it is what the receiver of the webhooks verifies them with")
     mail = Mail(options.webhooks, options.secret, options.duplicates, options.delay_ms, options.seed)
     uvloop.run(_work(options, conduct, mail))
     return 0
@@ -79,7 +81,7 @@ async def _work(options: argparse.Namespace, conduct: Conduct, mail: Mail) -> No
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, ends.set)
     postman = Postman(mail)
-    simulator = Simulator(Behaviour(conduct, options.seed), postman.taken)
+    simulator = Simulator(Behaviour(conduct, options.seed), postman.taken, postman.told.said)
     try:
         server = await serve(simulator.answer, options.host, options.port)
     except OSError as error:

@@ -9,21 +9,25 @@ from loadgen.provider.conduct import Behaviour, Conduct
 from loadgen.provider.ledger import Entry, Ledger, clock
 from loadgen.provider.server import Asked, Reply
 from loadgen.provider.shapes import Sent, Shape, new_id, shape_of
+from loadgen.provider.told import Said
 
 _HANGS_S = 3600.0
 _MALFORMED = (ValueError, KeyError, TypeError, IndexError, msgspec.DecodeError)
 
 Taken = Callable[[Sent, str, int], None]
 """Told of each message that is taken: with its id and the time, UTC milliseconds."""
+Saying = Callable[[], Said]
+"""What its webhooks have said so far."""
 
 
 class Simulator:
     """`answer` handles one request; idempotency keys are kept: the same key again gets the first answer's id."""
 
-    def __init__(self, behaviour: Behaviour, taken: Taken) -> None:
+    def __init__(self, behaviour: Behaviour, taken: Taken, saying: Saying) -> None:
         self.behaviour = behaviour
         self.ledger = Ledger()
         self._taken = taken
+        self._saying = saying
 
     def answer(self, asked: Asked) -> Reply:
         path = urlsplit(asked.path)
@@ -92,6 +96,8 @@ class Simulator:
             return Reply(200, self.ledger.lines())
         if path == "/_counts":
             return Reply(200, msgspec.json.encode(self.ledger.counts()))
+        if path == "/_told":
+            return Reply(200, msgspec.json.encode(self._saying()))
         if path == "/_pace":
             try:
                 limit = float(query["limit"][0])

@@ -16,6 +16,7 @@ from pyreqwest.client import Client, ClientBuilder
 from pyreqwest.exceptions import PyreqwestError
 
 from loadgen.provider.shapes import Sent
+from loadgen.provider.told import Told
 from loadgen.signing import FORM, JSON, sign
 
 _BATCHED = ("meta_whatsapp", "gupshup", "sendgrid", "infobip", "canonical")
@@ -67,8 +68,7 @@ class Postman:
         self._order = 0
         self._busy = asyncio.Semaphore(_POSTS)
         self._tasks: set[asyncio.Task[None]] = set()
-        self.posted = 0
-        self.refused = 0
+        self.told = Told()
 
     def taken(self, sent: Sent, identity: str, _at: int) -> None:
         if not self._mail.url or sent.provider not in _WORDS:
@@ -82,16 +82,15 @@ class Postman:
             self._plan(sent, identity, "read", arrives + delay_s * self._random.expovariate(0.3))
 
     def _plan(self, sent: Sent, identity: str, status: str, due: float) -> None:
+        self.told.plan()
         self._push(due, sent, identity, status, 0)
         if self._random.random() < self._mail.duplicates:
+            self.told.plan()
             self._push(due + self._random.uniform(0, 5), sent, identity, status, 0)
 
     def _push(self, due: float, sent: Sent, identity: str, status: str, tries: int) -> None:
         self._order += 1
         heapq.heappush(self._due, Report(due, self._order, sent, identity, status, tries))
-
-    def pending(self) -> int:
-        return len(self._due)
 
     async def work(self) -> None:
         if not self._mail.url:
@@ -131,12 +130,12 @@ class Postman:
         finally:
             self._busy.release()
         if good:
-            self.posted += len(reports)
+            for report in reports:
+                self.told.take(report.sent, report.status)
         else:
             self._again(reports)
 
     def _again(self, reports: list[Report]) -> None:
-        self.refused += len(reports)
         for report in reports:
             wait_s = _RETRIES_S[min(report.tries, len(_RETRIES_S) - 1)]
             self._push(time.monotonic() + wait_s, report.sent, report.identity, report.status, report.tries + 1)

@@ -13,7 +13,7 @@ from loadgen.processes import Flow, variables
 from tests.api.conftest import CAMPAIGN, Served, wait_until_it_answers
 from tests.parts.kafka import free_port
 
-PAGES = ("/", f"/c/{CAMPAIGN}", "/ops")
+PAGES = ("/", f"/c/{CAMPAIGN}", "/ops", "/ops/dead-letters")
 WAIT_MS = 30_000
 STAGES = ("sent", "delivered", "read", "clicked", "failed")
 

@@ -19,7 +19,7 @@ SECRETS = {
 
 
 class Service(Struct):
-    """`image` of ours: `command` is `python -m` of its parts."""
+    """`image` of ours: `command` is `python -m` of its parts. With `profiles` it starts only where one is named."""
 
     name: str
     image: str
@@ -30,6 +30,7 @@ class Service(Struct):
     volumes: list[str]
     after: list[str]
     limits: dict[str, str]
+    profiles: list[str]
 
     @property
     def is_ours(self) -> bool:
@@ -66,13 +67,14 @@ def _service(name: str, told: dict[str, Any]) -> Service:
     return Service(
         name,
         told["image"],
-        told.get("command", []),
+        [*told.get("entrypoint", [])[2:], *told.get("command", [])],  # behind python -m, as in the image
         {variable: str(value) for variable, value in told.get("environment", {}).items()},
         told.get("healthcheck", {}).get("test", []),
         told.get("ports", []),
         told.get("volumes", []),
         list(told.get("depends_on", {})),
         told.get("deploy", {}).get("resources", {}).get("limits", {}),
+        told.get("profiles", []),
     )
 
 

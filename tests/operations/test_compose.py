@@ -13,18 +13,24 @@ import yaml
 
 from flows.identity import hash_keys
 from flows.providers import PROVIDERS
+from flows.sending.campaign_file import load_campaign
+from flows.sending.forecast import check
 from schemas.settings import PREFIX, Settings
 from sql.dsn import Server, parse_dsn
 from tests.operations.compose import FILE, ROOT, SECRETS, Service, example, services, variables
 from tests.parts import lacking
 
 OURS = [service for service in services().values() if service.is_ours]
+SET = [service for service in OURS if service.environment]
+"""All but the simulated provider, which takes no settings."""
+PROFILES = sorted({profile for service in OURS for profile in service.profiles})
 
 
 def compose(*arguments: str, env_file: Path) -> subprocess.CompletedProcess[str]:
     if not shutil.which("docker-compose"):
         lacking("docker-compose", "apt-get install docker-compose")
-    command = ["docker-compose", "--env-file", str(env_file), "--file", str(FILE), *arguments]
+    named = [f"--profile={profile}" for profile in PROFILES]
+    command = ["docker-compose", "--env-file", str(env_file), "--file", str(FILE), *named, *arguments]
     environment = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
     return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
 
@@ -40,7 +46,7 @@ def test_it_fits_the_compose_specification(tmp_path: Path) -> None:
     done = compose("config", env_file=env_file(tmp_path))
     assert done.returncode == 0, done.stderr
     read = yaml.safe_load(done.stdout)["services"]
-    for service in OURS:
+    for service in SET:
         assert read[service.name]["environment"] == service.environment, "our reading is compose's"
 
 
@@ -60,17 +66,21 @@ def test_the_example_names_every_variable_and_no_secret() -> None:
 
 
 @pytest.mark.parametrize("service", OURS, ids=lambda service: service.name)
-def test_commands_are_modules_and_settings_are_ours(service: Service) -> None:
+def test_commands_are_modules(service: Service) -> None:
     spec = importlib.util.find_spec(service.command[0])
     assert spec is not None, service.command
     if spec.submodule_search_locations:
         assert importlib.util.find_spec(f"{service.command[0]}.__main__") is not None
+
+
+@pytest.mark.parametrize("service", SET, ids=lambda service: service.name)
+def test_settings_are_ours(service: Service) -> None:
     settings = Settings.from_env({name: text for name, text in service.environment.items() if name.startswith(PREFIX)})
     assert isinstance(parse_dsn(settings.clickhouse), Server)
     assert hash_keys(settings)[0].version == 1
 
 
-@pytest.mark.parametrize("service", OURS, ids=lambda service: service.name)
+@pytest.mark.parametrize("service", SET, ids=lambda service: service.name)
 def test_addresses_are_those_of_services(service: Service) -> None:
     """Broker, database and health check name a service and a port that it listens on."""
     settings = Settings.from_env({name: text for name, text in service.environment.items() if name.startswith(PREFIX)})
@@ -90,6 +100,34 @@ def test_addresses_are_those_of_services(service: Service) -> None:
 
 def _port_of(command: list[str]) -> int | None:
     return int(command[command.index("--port") + 1]) if "--port" in command else None
+
+
+def test_the_sender_shares_its_limits_over_redis() -> None:
+    sender = services()["send"]
+    assert urlsplit(sender.environment["TIDEMARK_REDIS"]).hostname in sender.after
+    assert urlsplit(sender.environment["TIDEMARK_REDIS"]).port == 6379
+
+
+def test_the_sandbox_takes_the_example_campaign_and_posts_back_what_is_signed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its address stands in the campaign, the receiver's in its command; both hold one secret."""
+    monkeypatch.setitem(SECRETS, "TIDEMARK_WEBHOOK_CANONICAL_SECRET", "c2VjcmV0")
+    every = services()
+    told = dict(part.removeprefix("--").split("=", 1) for part in every["provider"].command[1:])
+    receiver = every["webhooks"]
+    assert told["webhooks"] == f"http://webhooks:{_port_of(receiver.command)}/webhooks"
+    assert told["secret"] == receiver.environment["TIDEMARK_WEBHOOK_CANONICAL_SECRET"]
+    assert every["provider"].healthcheck[-1] == f"http://127.0.0.1:{told['port']}/_counts"
+    folder = ROOT / every["send"].volumes[1].partition(":")[0]
+    campaign = load_campaign(folder / "sandbox.yaml", every["send"].environment)
+    assert campaign.connection == {"url": f"http://provider:{told['port']}/send"}
+    assert check(Settings(), [(campaign, folder)], as_json=False) == 0
+
+
+def test_what_runs_by_itself_has_no_profile() -> None:
+    assert {service.name: service.profiles for service in OURS if service.profiles} == {
+        "send": ["send"],
+        "provider": ["sandbox"],
+    }
 
 
 def test_every_provider_can_be_given_its_secret() -> None:
@@ -132,7 +170,7 @@ def test_prometheus_scrapes_what_exports_metrics() -> None:
     exporting = {
         f"{service.name}:{service.environment['TIDEMARK_METRICS_PORT']}"
         for service in OURS
-        if service.name not in ("migrate", "webhooks")  # which end, or are several processes
+        if service.name not in ("migrate", "send", "provider")  # which end, or are none of ours
     }
     assert scraped == exporting
     assert [(ROOT / "deploy/prometheus" / name).is_file() for name in config["rule_files"]] == [True]

@@ -1,74 +1,148 @@
-"""The native stack: every role of docker-compose.yml as its own process, over a real Kafka and ClickHouse over HTTP."""
+"""The native stack: every role of docker-compose.yml as its own process, over a real Kafka, Redis and ClickHouse over
+HTTP, and the sandbox's provider that takes a campaign and posts webhooks back."""
 
+import base64
 import json
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from contextlib import redirect_stdout
+from io import StringIO
 from itertools import count
 from pathlib import Path
-from urllib.request import urlopen
+from typing import Any
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
 
+import msgspec
 import pytest
 
-from flows.topics import open_producer
-from loadgen.demo.compare import differences
-from loadgen.expected import Expected
-from loadgen.plan import Plan
+from api.keys import main as api_keys
+from loadgen.demo.compare import CHECKS, counts
 from loadgen.processes import behind, wait_until_read
-from loadgen.writing import Run, write
+from loadgen.provider.ledger import Entry
+from loadgen.provider.told import Said
 from sql.serve import Ready
 from sql.warehouse import Warehouse
+from tests.operations.compose import ROOT, SECRETS
 from tests.operations.stack import Stack
-from tests.parts.flows import START_MS
 from tests.parts.kafka import KafkaBroker
+from tests.parts.redis import RedisServer, redis_server
 from tests.processes.conftest import own_kafka
 from tests.telemetry.asking import health, value
 
-__all__ = ["own_kafka"]
+__all__ = ["own_kafka", "redis_server"]
 
 _numbers = count()
-PLAN = Plan(seed=3, messages=6_000, start_ms=START_MS)
+PEOPLE = 3_000
+PER_S = 250
+SECRET = base64.b64encode(b"a secret of the sandbox").decode()
+PATIENCE_S = 120.0
 
 
 @pytest.fixture
-def stack(tmp_path: Path, own_kafka: KafkaBroker, clickhouse_server: Ready) -> Iterator[Stack]:
+def stack(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    own_kafka: KafkaBroker,
+    redis_server: RedisServer,
+    clickhouse_server: Ready,
+) -> Iterator[Stack]:
     dsn = clickhouse_server.dsn.replace("/tidemark", f"/stack_{next(_numbers)}")
-    stack = Stack(tmp_path, own_kafka, dsn, CLOCK=str(PLAN.end_ms), EPOCH="500ms", ACCESS="open")
+    changes = {"REDIS": redis_server.url, "EPOCH": "500ms"}
+    monkeypatch.setitem(SECRETS, "TIDEMARK_WEBHOOK_CANONICAL_SECRET", SECRET)
+    stack = Stack(tmp_path, own_kafka, dsn, profiles=("sandbox",), **changes)
     yield stack
     stack.close()
 
 
-def play(stack: Stack, rate: float) -> Expected:
-    producer = open_producer(stack.settings("route"))
-    try:
-        run = Run(PLAN, "webhook", producer.partitions)
-        write(run, producer, rate)
-        return run.expected()
-    finally:
-        producer.close()
+def write_campaign(folder: Path) -> Path:
+    """The example of the sandbox, to more people: of ten, one gave no consent and one has no address."""
+    shutil.copytree(ROOT / "deploy" / "campaigns", folder)
+    path = folder / "sandbox.yaml"
+    path.write_text(path.read_text().replace("campaign: 200", f"campaign: {PER_S}"))
+    header, *_ = (folder / "people.csv").read_text().splitlines()
+    assert header == "user,name,lang,country,points,consent"
+    lines = (_person(seq) for seq in range(PEOPLE))
+    (folder / "people.csv").write_text(f"{header}\n{''.join(lines)}")
+    return path
 
 
-def test_a_campaign_through_all_roles_with_a_rolling_restart_in_the_middle(stack: Stack) -> None:
-    """Nothing is lost, nothing counts twice, and the page shows what the generator knows."""
+def _person(seq: int) -> str:
+    user, consent = "" if seq % 10 == 8 else f"user{seq}", "no" if seq % 10 == 4 else "yes"
+    return f"{user},Reader {seq},{('en', 'de')[seq % 2]},DE,{seq},{consent}\n"
+
+
+ELIGIBLE = {seq for seq in range(PEOPLE) if seq % 10 not in (4, 8)}
+
+
+def ask(stack: Stack, path: str) -> bytes:
+    with urlopen(f"http://127.0.0.1:{stack.port('provider', 8900)}{path}", timeout=10) as answer:
+        content: bytes = answer.read()
+        return content
+
+
+def said(stack: Stack) -> Said:
+    return msgspec.json.decode(ask(stack, "/_told"), type=Said)
+
+
+def until(condition: Callable[[], bool], what: str) -> None:
+    deadline_s = time.monotonic() + PATIENCE_S
+    while not condition():
+        assert time.monotonic() < deadline_s, what
+        time.sleep(0.1)
+
+
+def report(stack: Stack, monkeypatch: pytest.MonkeyPatch, path: str) -> Any:
+    """As someone with a key sees it; without one there is nothing to see."""
+    url = f"http://127.0.0.1:{stack.port('api', 8000)}/api/campaigns/first/{path}"
+    with pytest.raises(HTTPError, match="401"):
+        urlopen(url, timeout=10)
+    for name, text in stack.variables("api").items():
+        monkeypatch.setenv(name, text)
+    with redirect_stdout(StringIO()) as printed:
+        api_keys(["--json", "create", "someone"])
+    key = json.loads(printed.getvalue())["key"]
+    with urlopen(Request(url, headers={"Authorization": f"Bearer {key}"}), timeout=10) as answer:
+        return json.load(answer)
+
+
+def test_a_campaign_through_all_roles_with_a_rolling_restart_in_the_middle(
+    stack: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Everyone gets it once, nothing that the provider said is lost or counts twice, and the page shows it."""
     stack.start_all()
+    campaign = str(write_campaign(tmp_path / "campaigns"))
     flows = [name for name in stack.names if name.startswith(("route", "status-"))]
-    with ThreadPoolExecutor() as pool:
-        playing = pool.submit(play, stack, 2_000)
-        codes = {name: stack.restart(name) for name in [*flows, "api", "exporter"]}
-        expected = playing.result()
+    stack.run("send", campaign, "--json")
+    until(lambda: len(ask(stack, "/_ledger").splitlines()) > PEOPLE // 10, "nothing sent")
+    stack.running["send"].ask_to_end()
+    assert stack.running["send"].wait(40) == 3, "some are not sent yet"
+    sending = stack.run("send", campaign, "--json")
+    codes = {name: stack.restart(name) for name in ["webhooks", *flows, "api", "exporter"]}
     assert codes == dict.fromkeys(codes, 0)
+    assert sending.wait(PATIENCE_S) == 0, sending.said()
+    until(lambda: said(stack).waiting == 0, "the receiver does not take all webhooks")
     settings = stack.settings("route")
-    wait_until_read(settings, [stack.running[name] for name in flows], 120)
+    wait_until_read(settings, [stack.running[name] for name in flows], PATIENCE_S)
     assert behind(settings) == 0
+
+    ledger = [msgspec.json.decode(line, type=Entry) for line in ask(stack, "/_ledger").splitlines()]
+    assert sorted(entry.message_key for entry in ledger) == sorted(ELIGIBLE), "everyone, once"
+    told = said(stack).campaigns["first"]
+    expected = {"sent": len(ELIGIBLE), **{name: told[name] for name in ("delivered", "read", "failed")}}
     with Warehouse(settings.clickhouse) as warehouse:
-        assert differences(warehouse, expected)[:20] == []
-    figures = expected.campaigns[PLAN.campaign_id].counts
-    port = stack.port("api", 8000)
-    assert health(port, "/healthz")[0] == 200
-    with urlopen(f"http://127.0.0.1:{port}/api/campaigns/{PLAN.campaign_id}/funnel", timeout=10) as answer:
-        funnel = json.load(answer)["funnel"]
-    assert {name: funnel[name] for name in ("sent", "delivered", "read")} == {
-        name: figures[name] for name in ("sent", "delivered", "read")
-    }
+        figures = counts(warehouse, "first")
+        wrong = {check.stem: warehouse.query(check.read_text()) for check in CHECKS.glob("*.sql")}
+        accounting = dict(warehouse.ask("accounting", campaign_id="first").select("what", "messages").iter_rows())
+    assert {name: figures[name] for name in expected} == expected
+    assert {name: len(rows) for name, rows in wrong.items()} == dict.fromkeys(wrong, 0)
+    assert sum(accounting.values()) == PEOPLE
+    assert accounting["handed over"] == len(ELIGIBLE)
+    funnel = report(stack, monkeypatch, "funnel")["funnel"]
+    assert {name: funnel[name] for name in expected} == expected
+
+    assert health(stack.port("api", 8000), "/healthz")[0] == 200
     exporter = stack.port("exporter", 9100)
     assert value(exporter, "tidemark_database_up") == 1
     assert value(exporter, "tidemark_table_rows", table="status_events") > 0

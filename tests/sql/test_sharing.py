@@ -30,6 +30,23 @@ with Warehouse(sys.argv[1], create=True, share=sys.argv[2] == "share") as wareho
         print(warehouse.query("SELECT count() AS n FROM t").item(), flush=True)
 """
 
+# Opens an engine while another thread looks where the process is, as one that opens a relative path would.
+WATCHED = """
+import os, sys, threading
+from sql.warehouse import Warehouse
+seen, ended = set(), threading.Event()
+def look():
+    while not ended.is_set():
+        seen.add(os.getcwd())
+watch = threading.Thread(target=look)
+watch.start()
+with Warehouse(sys.argv[1], create=True) as warehouse:
+    warehouse.query("SELECT 1")
+ended.set()
+watch.join()
+print(seen == {os.getcwd()})
+"""
+
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
@@ -61,6 +78,12 @@ def rows_seen_by(process: subprocess.Popen[str]) -> int:
 
 def insert(warehouse: Warehouse, *numbers: int) -> None:
     retrying(lambda: warehouse.insert("t", pl.DataFrame({"n": numbers})), lambda: False, lambda _: None)
+
+
+def test_relative_paths_of_other_threads_hold_while_an_engine_is_opened(folder: Path) -> None:
+    process = start_python("-c", WATCHED, f"chdb://{folder}", dsn="")
+    assert process.communicate(timeout=END_WITHIN_S)[0].strip() == "True"
+    assert process.returncode == 0
 
 
 def test_a_second_process_reads_and_writes_through_the_first(folder: Path) -> None:

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from schemas.settings import Settings
-from tests.parts.kafka import KafkaBroker, kafka_jars
+from tests.parts.kafka import KafkaBroker, free_port, kafka_jars
+from tests.telemetry.asking import health, value
 from tests.webhooks.calling import taken
 from tests.webhooks.serving import Clients, Served, post, serving
 
@@ -134,6 +135,34 @@ def test_several_processes_share_a_port_and_a_dead_one_is_replaced(tmp_path: Pat
         assert served.end() == 0
     assert clients.durable() | {"first"} <= set(names(own))
     assert {status for _, status in clients.answered} == {200}
+
+
+def test_figures_of_all_processes_are_one_and_those_of_a_dead_one_stay(tmp_path: Path) -> None:
+    """Each is asked, as the system deals connections out; what one of them counted outlives it."""
+    port = free_port()
+    own = Settings(broker=f"file://{tmp_path / 'topics'}", metrics_port=port)
+    with serving(own, "--workers", "2") as served:
+        wait_for(lambda: health(port, "/readyz")[0] == 200)
+        assert [post(served, str(number))[0] for number in range(40)] == [200] * 40
+        counted = {"kind": "webhooks", "provider": "meta_whatsapp", "code": "200"}
+        assert value(port, "tidemark_http_requests_total", **counted) == 40
+        [victim, _] = children(served)
+        os.kill(victim, signal.SIGKILL)
+        wait_for(lambda: len(children(served)) == 2 and victim not in children(served))
+        assert post(served, "after")[0] == 200
+        assert value(port, "tidemark_http_requests_total", **counted) == 41
+        assert value(port, "tidemark_http_seconds_count", kind="webhooks") == 41
+        assert value(port, "tidemark_http_open", kind="webhooks") == 0
+        assert served.end() == 0
+
+
+def test_one_process_tells_its_figures_too(tmp_path: Path) -> None:
+    port = free_port()
+    with serving(Settings(broker=f"file://{tmp_path / 'topics'}", metrics_port=port)) as served:
+        wait_for(lambda: post(served, "first")[0] == 200)
+        assert value(port, "tidemark_http_requests_total", provider="meta_whatsapp", code="200") == 1
+        assert value(port, "process_resident_memory_bytes") > 0
+        assert served.end() == 0
 
 
 def test_processes_end_with_the_one_that_started_them(tmp_path: Path) -> None:

@@ -1,0 +1,66 @@
+// Dead letters by reason, and what to do about each: asked for every five seconds.
+import { count, when } from "./format.js";
+import { html, one, putOnce, say } from "./dom.js";
+import { showState, showVerdict, startFrame, tag } from "./frame.js";
+
+const EVERY_MS = 5000, STALE_MS = 12_000;
+let receivedAt = null, at = null, lostAt = null, timer = null, state = "loading", latest = null;
+
+startFrame();
+
+async function refresh() {
+  clearTimeout(timer);
+  try {
+    const answer = await fetch("/api/dead-letters", { signal: AbortSignal.timeout(4000) });
+    if (answer.status === 401) return (location.href = "/login?to=/ops/dead-letters");
+    if (!answer.ok) throw new Error(String(answer.status));
+    latest = await answer.json();
+    [receivedAt, at, lostAt] = [performance.now(), new Date(), null];
+    show(latest);
+  } catch {
+    lostAt ??= Date.now();
+  }
+  look();
+  timer = setTimeout(refresh, EVERY_MS);
+}
+
+function look() {
+  const age = receivedAt == null ? null : performance.now() - receivedAt;
+  const next = lostAt && (age == null || age > STALE_MS) ? "disconnected" : age == null ? "loading" : age > STALE_MS ? "stale" : "live";
+  const before = state;
+  state = showState({ state: next, age, lostAt, retryS: lostAt ? EVERY_MS / 1000 : null, snapshot: { freshness: { data_at: at } } });
+  if (before !== state && latest) showVerdict(judge(latest), state, at, "Dead letters");
+}
+
+function show(told) {
+  say("#span", ` · the last ${told.days} days`);
+  showVerdict(judge(told), state, at, "Dead letters");
+  one("#none").hidden = told.reasons.length > 0;
+  putOnce(one("#letters"), JSON.stringify(told.reasons), () => told.reasons.map(reason));
+}
+
+function judge({ open, reasons }) {
+  const left = reasons.filter((line) => line.open);
+  if (!open) return { state: "ok", word: "All well.", sentence: "No dead letter is open.", more: "Nobody has to act." };
+  return { state: "watch", word: "Watch.", sentence: `${count(open)} ${open === 1 ? "letter is" : "letters are"} open, for ${left.length} ${left.length === 1 ? "reason" : "reasons"}.`,
+    more: "Each is kept with its origin and payload: mend the cause, then replay. What was replayed twice counts once." };
+}
+
+function reason(line) {
+  const id = `${line.topic}-${line.reason}`;
+  return html("section", { "aria-labelledby": id },
+    html("div", { class: "head" }, html("h2", { id }, words(line.reason)), html("p", {}, line.topic),
+      html("p", { class: "end" }, line.open ? tag("watch", `${count(line.open)} open`) : tag("ok", "None open"))),
+    html("dl", { class: "facts" }, fact("Counted", count(line.letters)), fact("Replayed", count(line.replayed)), fact("Discarded", count(line.discarded)),
+      fact("Oldest", when(line.first_at)), fact("Newest", when(line.last_at))),
+    html("p", { class: "advice" }, html("b", {}, "What to do: "), `${line.next_step}. `, html("span", { class: "note" }, `Most likely ${line.whose}.`)),
+    html("pre", { class: "commands", tabindex: 0, role: "group", "aria-label": `Commands for ${words(line.reason)}` },
+      html("code", {}, [line.show, line.replay, line.discard].join("\n"))));
+}
+
+const words = (text) => text.replaceAll("_", " ").replace("json", "JSON").replace("utf8", "UTF-8").replace(/^./, (letter) => letter.toUpperCase());
+const fact = (name, value) => html("div", {}, html("dt", {}, name), html("dd", { "data-n": true }, value));
+
+one("#again").addEventListener("click", refresh);
+setInterval(look, 500);
+refresh();
