@@ -110,3 +110,13 @@ def pace(arrivals: Iterable[float], limit_per_s: float) -> Pace:
 
 def _within(sums: list[int], start: int, steps: int) -> int:
     return sums[min(start + steps, len(sums) - 1)] - sums[start]
+
+
+def most_ahead_s(arrivals: Iterable[float], limit_per_s: float) -> float:
+    """Over the span, whichever it is, in which most came too soon: how much longer they should have taken."""
+    ahead = most = 0.0
+    before: float | None = None
+    for at in arrivals:
+        ahead = max(ahead - (at - before if before is not None else 0.0), 0.0) + 1 / limit_per_s
+        most, before = max(most, ahead), at
+    return most
