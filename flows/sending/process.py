@@ -62,7 +62,8 @@ class Sender:
         self._watch = Watch(settings, suppressions, self._ordered, self._opted)
         self._locks: list[IO[str]] = []
         self.sessions = [Session(settings, one, self._dispatcher) for one in planned]
-        self._takers = [PulseTaker(self._desk, session.run) for session in self.sessions]
+        runs = [session.run for session in self.sessions]
+        self._takers = [PulseTaker(self._desk, run, runs) for run in runs]
         self._threads: list[threading.Thread] = []
         self._finished = threading.Event()
         self._leases = Leases(settings.redis, self._wants, self._granted) if settings.redis else None

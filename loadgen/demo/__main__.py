@@ -27,6 +27,8 @@ from schemas.times import wall_clock
 from sql.embedded import read_address
 
 FOLDER = Path("data/demo")
+_CHECKED_PER_S = 12_000
+"""Google's metadata for phone numbers take 59 µs each, and one in four has an e-mail address."""
 _LOCAL = {
     "BROKER": f"file://{FOLDER}/topics",
     "CLICKHOUSE": f"chdb://{FOLDER}/clickhouse",
@@ -96,7 +98,8 @@ def _live(options: argparse.Namespace) -> int:
 def _say_where(settings: Settings, sale: Sale) -> None:
     print(
         f"{sale.messages:,} messages, {sale.per_s:,.0f} a second: http://127.0.0.1:{settings.http_port}/"
-        "  (Ctrl-C ends it)"
+        "  (Ctrl-C ends it)\n"
+        f"first its audience is read, checked and frozen, {_CHECKED_PER_S:,} a second or fewer"
     )
     name = f"{PREFIX}BROKER"
     print(f"{name}={settings.broker} {sys.executable} -m flows.send rate {sale.id} {sale.per_s * 2:.0f}")
