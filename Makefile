@@ -18,7 +18,7 @@ $(READY): requirements.lock pyproject.toml api/package-lock.json
 	$(BIN)/npm ci --prefix api --no-audit --no-fund --ignore-scripts --loglevel=error
 	@touch $@
 
-demo: setup ## play a campaign live, embedded, with a page on port 8000
+demo: setup ## send a campaign to a simulated provider, embedded, with a page on port 8000
 	$(BIN)/python -m loadgen.demo
 
 test: setup ## all tests, two files at a time; what a real part lacks is told in the skip

@@ -184,19 +184,13 @@ def default_start_ms(now_ms: int) -> int:
     return int(last.timestamp()) * 1000
 
 
-def live_plan(messages: int, start_ms: int, seed: int = 1, duration_ms: int = 3 * MINUTE_MS) -> Plan:
-    """A campaign to watch: over in minutes, its figures moving all the while."""
-    start_ms = start_ms // SECOND_MS * SECOND_MS
-    return Plan(seed=seed, messages=messages, start_ms=start_ms, duration_ms=duration_ms, haste=25.0, pilot=False)
-
-
-def earlier_plans(before_ms: int, seed: int = 1) -> list[Plan]:
-    """Two small campaigns of the days before, whole: what a live one is compared with."""
+def earlier_plans(before_ms: int, messages: int) -> list[Plan]:
+    """Two small campaigns of the days before, whole: what a live one of so many messages is compared with."""
     named = (("summer-sale", "Summer sale", 3), ("parcel-lockers", "Parcel lockers, new hours", 1))
     return [
         Plan(
-            seed=seed + days,
-            messages=6_000 * (1 + days),
+            seed=days,
+            messages=max(messages * 3 // 100, 100) * (1 + days),
             start_ms=(before_ms - days * DAY_MS) // HOUR_MS * HOUR_MS,
             duration_ms=5 * MINUTE_MS,
             haste=25.0,

@@ -49,9 +49,9 @@ def _phone(text: str, country: str) -> Address:
         number = phonenumbers.parse(text, country if len(country) == 2 else None)
     except phonenumbers.NumberParseException as error:
         return Address(text, country, wrong=str(error).removeprefix(f"({error.error_type}) ").rstrip("."))
-    if not phonenumbers.is_valid_number(number):
+    region = phonenumbers.region_code_for_number(number)
+    if region is None or not phonenumbers.is_valid_number_for_region(number, region):
         return Address(text, country, wrong="no such phone number")
-    region = phonenumbers.region_code_for_number(number) or ""
     zone = _zone(number.country_code, str(number.national_number)[:4])
     return Address(f"+{number.country_code}{phonenumbers.national_significant_number(number)}", region, zone)
 

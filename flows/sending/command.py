@@ -12,9 +12,9 @@ from flows.sending.audience import freeze
 from flows.sending.campaign_file import load_campaign
 from flows.sending.display import Display
 from flows.sending.forecast import check, dry_run, test_send
+from flows.sending.opening import Planned
 from flows.sending.orders_command import WORDS
 from flows.sending.process import Build, Sender
-from flows.sending.session import Planned
 from flows.sending.summary import Summary, exit_code, summarise
 from flows.sources import make_topics
 from flows.stopping import Stop

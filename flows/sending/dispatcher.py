@@ -108,9 +108,8 @@ class Dispatcher:
         return any(run.in_flight or run.queue or run.staged() for run in self.runs)
 
     def _launch(self, run: Run, way: Way, number: Number, message: Message) -> None:
-        task = asyncio.get_running_loop().create_task(self._send(run, way, number, message))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        assert self.desk.loop is not None
+        self._tasks.add(self.desk.loop.create_task(self._send(run, way, number, message)))
 
     async def _send(self, run: Run, way: Way, number: Number, message: Message) -> None:
         assert message.outgoing is not None
@@ -120,7 +119,12 @@ class Dispatcher:
         except Exception as bug:  # a bug in one connector costs one message, which is then in doubt
             log.exception("%s", way.reported)
             outcome = Unknown(f"{type(bug).__name__}: {bug}")
-        self.settler.answered(run, way, number, message, outcome)
+        try:
+            self.settler.answered(run, way, number, message, outcome)
+        finally:
+            task = asyncio.current_task()  # a callback when it is done would take another turn of the loop
+            if task:
+                self._tasks.discard(task)
 
     async def _wind_up(self) -> None:
         self.desk.flush()

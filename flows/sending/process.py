@@ -16,11 +16,12 @@ from flows.sending.dispatcher import Dispatcher, own_failure
 from flows.sending.leases import Lease, Leases, Wanted
 from flows.sending.ledger_writer import LedgerWriter
 from flows.sending.limits import Limit
+from flows.sending.opening import Planned
 from flows.sending.pulse import Pulse, PulseTaker
 from flows.sending.releasing import RANKS
 from flows.sending.runs import Run
 from flows.sending.screening import Caps, Screen
-from flows.sending.session import Planned, Session
+from flows.sending.session import Session
 from flows.sending.suppression import Change, Suppressions
 from flows.sending.watch import Watch
 from flows.stopping import Stop
@@ -61,7 +62,8 @@ class Sender:
         self._watch = Watch(settings, suppressions, self._ordered, self._opted)
         self._locks: list[IO[str]] = []
         self.sessions = [Session(settings, one, self._dispatcher) for one in planned]
-        self._takers = [PulseTaker(self._desk, session.run) for session in self.sessions]
+        runs = [session.run for session in self.sessions]
+        self._takers = [PulseTaker(self._desk, run, runs) for run in runs]
         self._threads: list[threading.Thread] = []
         self._finished = threading.Event()
         self._leases = Leases(settings.redis, self._wants, self._granted) if settings.redis else None
@@ -131,8 +133,8 @@ class Sender:
         records = [pulse.record(session.campaign.id) for pulse, session in zip(taken, self.sessions, strict=True)]
         self._ledger.put([self._ledger.line(record) for record in records])
         for session in self.sessions:
-            if session.gate.verdict and not session.run.paused:
-                why = session.gate.verdict
+            if session.rows.gate.verdict and not session.run.paused:
+                why = session.rows.gate.verdict
                 self._dispatcher.call(lambda run=session.run, why=why: self._dispatcher.settler.pause(run, why))  # type: ignore[misc]
         return taken
 
@@ -158,7 +160,7 @@ class Sender:
             paused = orders.paused.get(name, "")
             if run.paused and not paused:
                 run.failures.forget()
-                session.gate.verdict = ""
+                session.rows.gate.verdict = ""
             run.paused, run.cancelled = paused, name in orders.cancelled
             if name in orders.rates:
                 limit = self._desk.limits[f"campaign:{name}"]

@@ -45,11 +45,12 @@ class Pulse(NamedTuple):
 
 
 class PulseTaker:
-    """Take one each second."""
+    """Take one each second; `runs` are all that this process sends."""
 
-    def __init__(self, desk: Desk, run: Run) -> None:
+    def __init__(self, desk: Desk, run: Run, runs: list[Run]) -> None:
         self._desk = desk
         self._run = run
+        self._others = [other for other in runs if other is not run]
         self._handed = 0
         self._at = desk.now()
 
@@ -69,11 +70,15 @@ class PulseTaker:
             doubts=len(run.doubts),
             allowed_per_s=allowed,
             achieved_per_s=achieved,
-            slower_because="" if allowed and achieved >= NEARLY * allowed else slower_because(self._desk, run, now),
+            slower_because="" if allowed and achieved >= NEARLY * allowed else self._why(now),
             queue=len(run.queue) + run.staged(),
             in_flight=run.in_flight,
             later=run.waiting(),
         )
+
+    def _why(self, now: float) -> str:
+        others_wait = any(other.queue and not other.paused for other in self._others)
+        return slower_because(self._desk, self._run, now, others_wait=others_wait)
 
 
 def allowed_per_s(run: Run) -> float | None:
@@ -87,8 +92,8 @@ def allowed_per_s(run: Run) -> float | None:
     return min(rates, default=None)
 
 
-def slower_because(desk: Desk, run: Run, now: float) -> str:
-    """The first that holds."""
+def slower_because(desk: Desk, run: Run, now: float, *, others_wait: bool) -> str:
+    """The first that holds; while others wait they get their part of the limits."""
     way = run.ways[0]
     opens = run.campaign.window.opens
     killed = desk.orders.kills(way.route.provider, way.route.channel)
@@ -106,6 +111,6 @@ def slower_because(desk: Desk, run: Run, now: float) -> str:
         ("all handed over", run.exhausted and not run.queue),
         ("producer", not run.queue),
         ("ledger", run.staged() > 0 and not any(number.ready for number in way.numbers)),
-        ("priority", run.campaign.priority != "critical"),
+        ("priority", others_wait),
     )
     return next((reason for reason, holds in reasons if holds), "cpu")

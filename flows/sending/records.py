@@ -1,6 +1,6 @@
 """Outbound records of a message that is on its way, and its dead letter."""
 
-from typing import Literal
+from typing import Literal, TypedDict
 
 import msgspec
 
@@ -13,63 +13,47 @@ from schemas.outbound import Accepted, InDoubt, Rejected, Settled
 from schemas.topics import DLQ_SEND
 
 
-def accepted(run: Run, way: Way, message: Message, taken: Taken, now_ms: int) -> Accepted:
+class _Common(TypedDict):
+    """What all of these records have."""
+
+    at: int
+    campaign_id: str
+    message_key: int
+    attempt: int
+    channel: str
+    provider: str
+    sent_at: int
+
+
+def _common(run: Run, way: Way, message: Message, now_ms: int) -> _Common:
     assert message.outgoing is not None
-    return Accepted(
-        at=now_ms,
-        campaign_id=run.id,
-        message_key=message.seq,
-        attempt=message.attempt,
-        channel=way.route.channel,
-        provider=way.reported,
-        sent_at=message.outgoing.sent_at,
-        provider_message_id=taken.provider_message_id,
-    )
+    return {
+        "at": now_ms,
+        "campaign_id": run.id,
+        "message_key": message.seq,
+        "attempt": message.attempt,
+        "channel": way.route.channel,
+        "provider": way.reported,
+        "sent_at": message.outgoing.sent_at,
+    }
+
+
+def accepted(run: Run, way: Way, message: Message, taken: Taken, now_ms: int) -> Accepted:
+    return Accepted(**_common(run, way, message, now_ms), provider_message_id=taken.provider_message_id)
 
 
 def rejected(run: Run, way: Way, message: Message, refused: Refused, *, final: bool, now_ms: int) -> Rejected:
-    assert message.outgoing is not None
-    return Rejected(
-        at=now_ms,
-        campaign_id=run.id,
-        message_key=message.seq,
-        attempt=message.attempt,
-        channel=way.route.channel,
-        provider=way.reported,
-        sent_at=message.outgoing.sent_at,
-        error_code=refused.code,
-        final=final,
-    )
+    return Rejected(**_common(run, way, message, now_ms), error_code=refused.code, final=final)
 
 
 def in_doubt(run: Run, way: Way, message: Message, now_ms: int) -> InDoubt:
-    assert message.outgoing is not None
-    return InDoubt(
-        at=now_ms,
-        campaign_id=run.id,
-        message_key=message.seq,
-        attempt=message.attempt,
-        channel=way.route.channel,
-        provider=way.reported,
-        sent_at=message.outgoing.sent_at,
-    )
+    return InDoubt(**_common(run, way, message, now_ms))
 
 
 def settled(
     run: Run, way: Way, message: Message, outcome: Literal["sent", "lost"], now_ms: int, identity: str | None = None
 ) -> Settled:
-    assert message.outgoing is not None
-    return Settled(
-        at=now_ms,
-        campaign_id=run.id,
-        message_key=message.seq,
-        attempt=message.attempt,
-        channel=way.route.channel,
-        provider=way.reported,
-        outcome=outcome,
-        sent_at=message.outgoing.sent_at,
-        provider_message_id=identity,
-    )
+    return Settled(**_common(run, way, message, now_ms), outcome=outcome, provider_message_id=identity)
 
 
 def letter(message: Message, run: Run, refused: Refused, decision: Decision, now_ms: int) -> DeadLetter:

@@ -25,11 +25,12 @@ def counts(warehouse: Warehouse, campaign_id: str) -> dict[str, int]:
     return warehouse.ask("funnel", campaign_id=campaign_id).select(COUNTS).row(0, named=True)
 
 
-def differences(warehouse: Warehouse, expected: Expected) -> list[str]:
+def differences(warehouse: Warehouse, *runs: Expected) -> list[str]:
     """One line for each figure that is off and each check that found something; none when exact."""
-    found = [line for name, figures in expected.campaigns.items() for line in _campaign(warehouse, name, figures)]
+    campaigns = [campaign for run in runs for campaign in run.campaigns.items()]
+    found = [line for name, figures in campaigns for line in _campaign(warehouse, name, figures)]
     unmatched = int(warehouse.ask("unmatched")["statuses"].sum())
-    found += _unequal("unmatched statuses", expected.unmatched, unmatched)
+    found += _unequal("unmatched statuses", sum(run.unmatched for run in runs), unmatched)
     return found + list(_checks(warehouse))
 
 
@@ -37,23 +38,23 @@ def _campaign(warehouse: Warehouse, name: str, figures: Figures) -> Iterator[str
     funnel = warehouse.ask("funnel", campaign_id=name).row(0, named=True)
     for count in (*COUNTS, "failed_ever", "rejected", "complained", "unsubscribed"):
         yield from _unequal(f"{name} {count}", figures.counts.get(count, 0), funnel[count])
-    for query, cells in (("timeline", figures.timeline), ("latency", figures.latency)):
-        yield from _unequal_cells(f"{name} {query}", cells, _cells(warehouse.ask(query, campaign_id=name)))
+    for query, wanted in (("timeline", figures.timeline), ("latency", figures.latency)):
+        yield from unequal(f"{name} {query}", wanted, cells(warehouse.ask(query, campaign_id=name)))
     failures = warehouse.ask("failures", campaign_id=name).group_by("error_code").agg(pl.col("messages").sum())
-    yield from _unequal_cells(f"{name} failures", {"failed": figures.failures}, {"failed": dict(failures.iter_rows())})
+    yield from unequal(f"{name} failures", {"failed": figures.failures}, {"failed": dict(failures.iter_rows())})
     for dimension in _DIMENSIONS:
         yield from _split(warehouse, name, dimension, figures)
-    yield from _unequal_cells(f"{name} accounting", {"": figures.accounting}, {"": _accounting(warehouse, name)})
+    yield from unequal(f"{name} accounting", {"": figures.accounting}, {"": _accounting(warehouse, name)})
 
 
-def _cells(frame: pl.DataFrame) -> dict[str, dict[str, int]]:
+def cells(frame: pl.DataFrame) -> dict[str, dict[str, int]]:
     """(status, cell, messages) as the generator names its cells; a cell in which no message was first is none."""
-    cells: dict[str, dict[str, int]] = {}
+    found: dict[str, dict[str, int]] = {}
     if "minute" in frame.columns:
         frame = frame.with_columns(pl.col("minute").dt.epoch("ms"))
     for status, cell, messages in frame.filter(pl.col("messages") > 0).iter_rows():
-        cells.setdefault(status, {})[str(cell)] = messages
-    return cells
+        found.setdefault(status, {})[str(cell)] = messages
+    return found
 
 
 def _split(warehouse: Warehouse, name: str, dimension: str, figures: Figures) -> Iterator[str]:
@@ -65,23 +66,29 @@ def _split(warehouse: Warehouse, name: str, dimension: str, figures: Figures) ->
         if row.get("sent")
     }
     rows = {row.pop("value"): row for row in found.iter_rows(named=True)}
-    yield from _unequal_cells(f"{name} by {dimension}", expected, rows)
+    yield from unequal(f"{name} by {dimension}", expected, rows)
 
 
 def _accounting(warehouse: Warehouse, name: str) -> dict[str, int]:
+    lines = accounting(warehouse, name).items()
+    return {_LINES.get(what, what.replace("screened: ", "screened_")): messages for what, messages in lines}
+
+
+def accounting(warehouse: Warehouse, name: str) -> dict[str, int]:
+    """Messages by where they are; lines without any are left out."""
     rows = warehouse.ask("accounting", campaign_id=name).select("what", "messages").iter_rows()
-    lines = {_LINES.get(what, what.replace("screened: ", "screened_")): messages for what, messages in rows}
-    return {line: messages for line, messages in lines.items() if messages}
+    return {what: messages for what, messages in rows if messages}
 
 
-def _unequal_cells(what: str, expected: object, found: object) -> Iterator[str]:
+def unequal(what: str, expected: object, found: object) -> Iterator[str]:
+    """One line for each number that differs; what is left out on one side is 0."""
     if not (isinstance(expected, dict) and isinstance(found, dict)):
         yield from _unequal(what, expected or 0, found or 0)
         return
     for key in sorted({str(key) for key in expected} | {str(key) for key in found}):
         wanted, got = ({str(k): v for k, v in side.items()}.get(key) for side in (expected, found))
         empty: object = {} if isinstance(wanted or got, dict) else 0
-        yield from _unequal_cells(f"{what} {key}".rstrip(), wanted or empty, got or empty)
+        yield from unequal(f"{what} {key}".rstrip(), wanted or empty, got or empty)
 
 
 def _unequal(what: str, expected: object, found: object) -> list[str]:

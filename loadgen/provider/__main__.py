@@ -2,8 +2,8 @@
 
 It answers what the sender's connectors ask of WhatsApp, Twilio, SendGrid, SES, Infobip, Vonage, Gupshup, FCM and any
 HTTP API (`POST /send`, `GET /send/{key}`), keeps a ledger of every request, and posts signed webhooks back. While it
-runs: `GET /_ledger`, `/_counts`, `/_told` (by webhooks that were taken), `/_pace?limit=4000`; `POST /_conduct` with
-JSON changes latency, limits, failures and outages at once.
+runs: `GET /_ledger` (requests), `/_told` (statuses), `/_pending`, `/_counts`, `/_pace?limit=4000`; `POST /_conduct`
+with JSON changes latency, limits, failures and outages at once.
 """
 
 import argparse
@@ -18,11 +18,14 @@ import uvloop
 
 from loadgen.command import parser
 from loadgen.provider.conduct import Behaviour, Conduct
+from loadgen.provider.habits import HABITS
+from loadgen.provider.postman import Mail, Postman
 from loadgen.provider.server import serve
 from loadgen.provider.simulator import Simulator
-from loadgen.provider.webhooks import Mail, Postman
 from schemas.errors import UsageError
 from sql.cli import run
+
+_SECRET = "c2ltdWxhdG9y"
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -33,13 +36,15 @@ def _parser() -> argparse.ArgumentParser:
     add("--latency-ms", type=float, default=20.0, help="median (default: %(default)s)")
     add("--spread", type=float, default=0.0, help="sigma of a lognormal latency; 0: always the same")
     add("--number-per-s", type=float, default=0.0, help="what each number takes; beyond it the provider's own 429")
-    add("--fail", action="append", default=[], metavar="CODE=SHARE", help="refuse a share with this code; repeatable")
+    add("--fail", action="append", default=[], metavar="[PROVIDER/]CODE=SHARE", help="repeatable")
     add("--swallow", type=float, default=0.0, help="a share that is taken and never answered")
     add("--webhooks", default="", help="where statuses are posted to, as in http://127.0.0.1:8000/webhooks")
     add(
         "--secret",
-        default="c2ltdWxhdG9y",
-        help="that webhooks are signed with; base64, since some take it so (default: %(default)s)",
+        action="append",
+        default=[],
+        metavar="[PROVIDER=]SECRET",
+        help=f"that webhooks are signed with, base64, since some take it so; repeatable (default: {_SECRET})",
     )
     add("--duplicates", type=float, default=0.1, help="share of webhooks posted again (default: %(default)s)")
     add("--delay-ms", type=float, default=500.0, help="median until delivered (default: %(default)s)")
@@ -65,11 +70,20 @@ def _conduct(options: argparse.Namespace) -> Conduct:
         raise UsageError(str(error)) from None
 
 
+def _secrets(told: list[str]) -> dict[str, str]:
+    """By provider; a text that begins with none of their names is the secret of all."""
+    secrets = {"": _SECRET}
+    for text in told:
+        name, equals, secret = text.partition("=")
+        secrets |= {name: secret} if equals and name in HABITS else {"": text}
+    return secrets
+
+
 def _serve(options: argparse.Namespace) -> int:
     conduct = _conduct(options)
-    if options.webhooks and not options.secret:
+    if options.webhooks and not all(options.secret):
         raise UsageError("--secret: empty; it is what the receiver of the webhooks verifies them with")
-    mail = Mail(options.webhooks, options.secret, options.duplicates, options.delay_ms, options.seed)
+    mail = Mail(options.webhooks, _secrets(options.secret), options.duplicates, options.delay_ms, options.seed)
     uvloop.run(_work(options, conduct, mail))
     return 0
 
@@ -81,7 +95,7 @@ async def _work(options: argparse.Namespace, conduct: Conduct, mail: Mail) -> No
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, ends.set)
     postman = Postman(mail)
-    simulator = Simulator(Behaviour(conduct, options.seed), postman.taken, postman.told.said)
+    simulator = Simulator(Behaviour(conduct, options.seed), postman)
     try:
         server = await serve(simulator.answer, options.host, options.port)
     except OSError as error:

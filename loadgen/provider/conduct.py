@@ -13,7 +13,8 @@ class Conduct(Struct, kw_only=True):
     """Posted as JSON to `/_conduct`; fields left out stay as they are.
 
     `outage`: `refuse` answers 503, `hang` never answers, `drop` hangs up; after `outage_s` it is over (0: it lasts).
-    `failures`: shares by the provider's own code. `swallow`: a share that is taken, and never answered.
+    `failures`: shares by the provider's own code, with PROVIDER/ before it for that provider alone. `swallow`: a share
+    that is taken, and never answered.
     """
 
     latency_ms: Annotated[float, Meta(ge=0, le=600_000)] = 0.0
@@ -55,12 +56,15 @@ class Behaviour:
         self._buckets[number] = (tokens - took, now)
         return took
 
-    def failure(self) -> str:
+    def failure(self, provider: str) -> str:
         """The code to refuse with; empty to take it."""
         if not self.conduct.failures:
             return ""
         roll = self._random.random()
-        for code, share in self.conduct.failures.items():
+        for name, share in self.conduct.failures.items():
+            of, _, code = name.rpartition("/")
+            if of not in ("", provider):
+                continue
             if roll < share:
                 return code
             roll -= share

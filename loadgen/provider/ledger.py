@@ -25,6 +25,19 @@ class Entry(Struct, gc=False):
     message_id: str
 
 
+class Told(Struct, gc=False):
+    """A status that was told and answered 2xx; `at`: as the body has it, UTC milliseconds, 0 where it has none."""
+
+    provider: str
+    campaign_id: str
+    message_key: int
+    attempt: int
+    sent_at: int
+    status: str
+    code: str
+    at: int
+
+
 class Pace(Struct, kw_only=True):
     """Requests that were taken, by arrival. Ratios are against the limit, whole seconds after the first two."""
 
@@ -48,13 +61,17 @@ class Ledger:
             self.by_key.setdefault(entry.key, entry)
 
     def lines(self) -> bytes:
-        return b"".join(msgspec.json.encode(entry) + b"\n" for entry in self.entries)
+        return in_lines(self.entries)
 
     def counts(self) -> dict[str, int]:
         return dict(Counter(str(entry.status) for entry in self.entries))
 
     def pace(self, limit_per_s: float) -> Pace:
         return pace([entry.arrived for entry in self.entries if 200 <= entry.status < 300], limit_per_s)
+
+
+def in_lines(rows: Iterable[Struct]) -> bytes:
+    return b"".join(msgspec.json.encode(row) + b"\n" for row in rows)
 
 
 def clock() -> tuple[int, float]:
@@ -93,3 +110,13 @@ def pace(arrivals: Iterable[float], limit_per_s: float) -> Pace:
 
 def _within(sums: list[int], start: int, steps: int) -> int:
     return sums[min(start + steps, len(sums) - 1)] - sums[start]
+
+
+def most_ahead_s(arrivals: Iterable[float], limit_per_s: float) -> float:
+    """Over the span, whichever it is, in which most came too soon: how much longer they should have taken."""
+    ahead = most = 0.0
+    before: float | None = None
+    for at in arrivals:
+        ahead = max(ahead - (at - before if before is not None else 0.0), 0.0) + 1 / limit_per_s
+        most, before = max(most, ahead), at
+    return most

@@ -1,33 +1,26 @@
 """The simulator itself: each request read as its provider would, judged, written into the ledger, answered."""
 
-from collections.abc import Callable
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import msgspec
 
 from loadgen.provider.conduct import Behaviour, Conduct
-from loadgen.provider.ledger import Entry, Ledger, clock
+from loadgen.provider.ledger import Entry, Ledger, clock, in_lines
+from loadgen.provider.postman import Postman
 from loadgen.provider.server import Asked, Reply
 from loadgen.provider.shapes import Sent, Shape, new_id, shape_of
-from loadgen.provider.told import Said
 
 _HANGS_S = 3600.0
 _MALFORMED = (ValueError, KeyError, TypeError, IndexError, msgspec.DecodeError)
-
-Taken = Callable[[Sent, str, int], None]
-"""Told of each message that is taken: with its id and the time, UTC milliseconds."""
-Saying = Callable[[], Said]
-"""What its webhooks have said so far."""
 
 
 class Simulator:
     """`answer` handles one request; idempotency keys are kept: the same key again gets the first answer's id."""
 
-    def __init__(self, behaviour: Behaviour, taken: Taken, saying: Saying) -> None:
+    def __init__(self, behaviour: Behaviour, postman: Postman) -> None:
         self.behaviour = behaviour
         self.ledger = Ledger()
-        self._taken = taken
-        self._saying = saying
+        self._postman = postman
 
     def answer(self, asked: Asked) -> Reply:
         path = urlsplit(asked.path)
@@ -58,7 +51,7 @@ class Simulator:
         if not behaviour.takes(f"{sent.provider}/{sent.sender}", now):
             self._enter(sent, at, now, shape.throttle.status, "throttled", "")
             return self._later(shape.throttle)
-        if code := behaviour.failure():
+        if code := behaviour.failure(sent.provider):
             reply = shape.refuse(code)
             self._enter(sent, at, now, reply.status, code, "")
             return self._later(reply)
@@ -70,7 +63,7 @@ class Simulator:
         reply = shape.accept(identity)
         self._enter(sent, at, now, reply.status, "repeat" if before else "", identity)
         if before is None:
-            self._taken(sent, identity, at)
+            self._postman.taken(sent, identity, at)
         if self.behaviour.swallows():
             return Reply(503, after_s=_HANGS_S)
         return self._later(reply)
@@ -97,7 +90,9 @@ class Simulator:
         if path == "/_counts":
             return Reply(200, msgspec.json.encode(self.ledger.counts()))
         if path == "/_told":
-            return Reply(200, msgspec.json.encode(self._saying()))
+            return Reply(200, in_lines(self._postman.told))
+        if path == "/_pending":
+            return Reply(200, msgspec.json.encode(self._postman.pending()))
         if path == "/_pace":
             try:
                 limit = float(query["limit"][0])

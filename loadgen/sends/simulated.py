@@ -6,13 +6,12 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-from urllib.error import URLError
 from urllib.request import Request, urlopen
 
 import msgspec
 
 from loadgen.processes import Flow, environment
-from loadgen.provider.ledger import Entry, Pace
+from loadgen.provider.ledger import Entry, Pace, Told
 from schemas.errors import TidemarkError
 
 
@@ -35,9 +34,12 @@ class Provider:
         self.url: str = msgspec.json.decode(line)["url"]
 
     def _ask(self, path: str, body: bytes | None = None) -> bytes:
-        with urlopen(Request(self.url + path, data=body), timeout=60) as answer:
-            content: bytes = answer.read()
-            return content
+        try:
+            with urlopen(Request(self.url + path, data=body), timeout=60) as answer:
+                content: bytes = answer.read()
+                return content
+        except OSError as error:
+            raise TidemarkError(f"the simulator does not answer {path}: {error}") from None
 
     def conduct(self, **changes: Any) -> None:
         self._ask("/_conduct", msgspec.json.encode(changes))
@@ -45,6 +47,14 @@ class Provider:
     def ledger(self) -> list[Entry]:
         """Every request so far."""
         return [msgspec.json.decode(line, type=Entry) for line in self._ask("/_ledger").splitlines()]
+
+    def told(self) -> list[Told]:
+        """Every status so far that was posted and answered 2xx, repeats included."""
+        return [msgspec.json.decode(line, type=Told) for line in self._ask("/_told").splitlines()]
+
+    def pending(self) -> int:
+        """Statuses that are still to be told."""
+        return msgspec.json.decode(self._ask("/_pending"), type=int)
 
     def taken(self) -> int:
         counts = msgspec.json.decode(self._ask("/_counts"), type=dict[str, int])
@@ -91,7 +101,7 @@ def wait_until(condition: Any, within_s: float, otherwise: str) -> None:
         try:
             if condition():
                 return
-        except (OSError, URLError):
+        except (OSError, TidemarkError):
             pass
         if time.monotonic() > deadline_s:
             raise TidemarkError(otherwise)

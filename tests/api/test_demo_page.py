@@ -1,10 +1,14 @@
-"""The demo plays in a real browser: figures move, and end at what the generator knows."""
+"""The demo in a real browser: a campaign sent to the simulator, figures that move and end at what its books say."""
 
 import json
+import os
 import re
+import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -17,15 +21,29 @@ WAIT_MS = 60_000
 STAGES = ("sent", "delivered", "read", "clicked", "failed")
 
 
+@contextmanager
+def _demo(folder: Path, port: int, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+    """In a session of its own, as a terminal gives it, of which nothing is left afterwards."""
+    with subprocess.Popen(
+        [sys.executable, "-m", "loadgen.demo", *arguments],
+        cwd=folder,
+        env=environment({"TIDEMARK_HTTP_PORT": str(port), "TIDEMARK_EPOCH": "500ms"}),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        try:
+            yield process
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+
+
 @pytest.mark.timeout(400)
-def test_figures_move_and_end_at_the_oracles(browser: Browser, tmp_path: Path) -> None:
+def test_figures_move_and_end_at_the_simulators_books(browser: Browser, tmp_path: Path) -> None:
     port = free_port()
-    command = [sys.executable, "-m", "loadgen.demo", "--messages", "3000", "--seconds", "15"]
-    process = subprocess.Popen(
-        command, cwd=tmp_path, env=environment({"TIDEMARK_HTTP_PORT": str(port)}), stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT, text=True,
-    )  # fmt: skip
-    try:
+    with _demo(tmp_path, port, "--messages", "2000", "--seconds", "8") as process:
         assert process.stdout is not None
         first = process.stdout.readline()
         assert str(port) in first
@@ -41,13 +59,12 @@ def test_figures_move_and_end_at_the_oracles(browser: Browser, tmp_path: Path) -
             assert "off" not in line, line
         else:
             pytest.fail("the demo ended without a word")
+        assert due["sent"] > 1_800
+        assert due["delivered"] > due["read"] > due["failed"] > 0
         for stage in STAGES:
             expect(page.locator(f'[data-stage="{stage}"] .figure')).to_have_text(f"{due[stage]:,}", timeout=WAIT_MS)
         assert len(seen | {f"{due['sent']:,}"}) > 1
         page.close()
-    finally:
-        process.terminate()
-        process.wait(30)
 
 
 def _open(page: Page, url: str) -> None:
@@ -63,3 +80,23 @@ def _open(page: Page, url: str) -> None:
             if time.monotonic() > deadline:
                 raise
         time.sleep(0.3)
+
+
+@pytest.mark.timeout(120)
+def test_ctrl_c_while_it_sends_ends_all_of_it_in_order(tmp_path: Path) -> None:
+    with _demo(tmp_path, free_port(), "--messages", "30000", "--seconds", "300") as process:
+        said = tmp_path / "data" / "demo" / "send.log"
+        _until(lambda: said.exists() and "autumn-sale: " in said.read_text())
+        os.killpg(process.pid, signal.SIGINT)
+        assert process.wait(30) == 0
+        assert process.stdout is not None
+        assert "Traceback" not in process.stdout.read() + said.read_text()
+        with pytest.raises(ProcessLookupError):
+            os.killpg(process.pid, 0)
+
+
+def _until(condition: Callable[[], bool], within_s: float = 60.0) -> None:
+    deadline = time.monotonic() + within_s
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)

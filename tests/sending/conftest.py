@@ -12,8 +12,8 @@ import pytest
 from flows.send import build
 from flows.sending.audience import freeze
 from flows.sending.campaign_file import load_campaign
+from flows.sending.opening import Planned
 from flows.sending.process import Sender
-from flows.sending.session import Planned
 from flows.sending.summary import CampaignSummary, exit_code, summarise
 from flows.sources import make_topics
 from flows.stopping import Stop

@@ -305,7 +305,7 @@ def test_who_sleeps_is_written_to_later(office: Office) -> None:
     running.wait_for(sent(running, 100), "nothing sent")
     time.sleep(0.5)
     session = running.sender.sessions[0]
-    assert session.parked() == 100
+    assert session.rows.parked() == 100
     (summary,) = running.stop()
     assert {entry.message_key % 2 for entry in office.ledger("sleeps")} == {1}
     assert (summary.sent, summary.queued) == (100, 100)
