@@ -28,10 +28,9 @@ from tests.operations.compose import ROOT, SECRETS
 from tests.operations.stack import Stack
 from tests.parts.kafka import KafkaBroker
 from tests.parts.redis import RedisServer, redis_server
-from tests.processes.conftest import own_kafka
 from tests.telemetry.asking import health, value
 
-__all__ = ["own_kafka", "redis_server"]
+__all__ = ["redis_server"]
 
 _numbers = count()
 PEOPLE = 3_000

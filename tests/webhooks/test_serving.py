@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -18,19 +18,6 @@ from tests.webhooks.calling import taken
 from tests.webhooks.serving import Clients, Served, post, serving
 
 PATIENCE_S = 60.0
-
-
-@pytest.fixture
-def own_kafka(tmp_path: Path) -> Iterator[KafkaBroker]:
-    """The topic's name is fixed, so tests can't share a broker."""
-    folder = tmp_path / "kafka"
-    folder.mkdir()
-    broker = KafkaBroker(kafka_jars(), folder)
-    try:
-        broker.start()
-        yield broker
-    finally:
-        broker.kill()
 
 
 @pytest.fixture(params=["file", "kafka"])
