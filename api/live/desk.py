@@ -9,7 +9,8 @@ from fastapi import Request
 from api.context import Context
 from api.live.background import Background
 from api.live.hub import Hub
-from api.live.ops import OpsSnapshot, OpsWatcher
+from api.live.ops import OpsWatcher
+from api.live.ops_snapshot import OpsSnapshot
 from api.live.watcher import Watcher
 
 _MOST_WATCHERS = 300

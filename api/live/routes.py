@@ -10,7 +10,7 @@ from api.access import CanRead
 from api.context import CampaignId
 from api.live.desk import Desk, desk_of
 from api.live.hub import stream
-from api.live.ops import OpsSnapshot
+from api.live.ops_snapshot import OpsSnapshot
 from api.live.snapshot import Snapshot
 from api.problems import documented
 

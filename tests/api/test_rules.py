@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.live.ops import judge_operations, unusual
+from api.live.ops_lines import unusual
+from api.live.ops_verdict import judge_operations
 from api.live.pace import Pace, pace_of
 from api.live.recent import STEP_MS, rates, steps_until
 from api.live.snapshot import Exactness

@@ -1,0 +1,103 @@
+"""Lines of the operations page from rows of the database: pure functions."""
+
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+
+from api.live.ops_snapshot import DeadLetterLine, InsertTimes, LaneNow, ProviderNowLine
+from api.live.recent import SPAN_MS, Readings, recent_provider, steps_until
+from api.live.verdict import STEADY_SUCCESS
+from flows.triage import advice
+from schemas.times import SECOND_MS
+
+_ENOUGH = 20
+_USUAL_STEPS = 36
+"""Three minutes of 5 s: what is usual for a rate."""
+
+
+def unusual(per_s: list[float | None]) -> list[int]:
+    """Places where a rate leaves its usual range for the first time: further from the median of the three minutes
+    before than six median deviations, and than a tenth of it (Hampel's identifier)."""
+    found: list[int] = []
+    for place in range(_USUAL_STEPS // 2, len(per_s)):
+        before = [value for value in per_s[max(0, place - _USUAL_STEPS) : place] if value is not None]
+        value = per_s[place]
+        if value is None or len(before) < _USUAL_STEPS // 2:
+            continue
+        median = float(np.median(before))
+        spread = max(6 * 1.4826 * float(np.median(np.abs(np.array(before) - median))), 0.1 * median, 5.0)
+        if abs(value - median) > spread and not (found and place - found[-1] < _USUAL_STEPS // 2):
+            found.append(place)
+    return found
+
+
+def lane_now(row: dict[str, Any], series: list[dict[str, Any]], now_ms: int) -> LaneNow:
+    by_step = {
+        _ms(told["step"]): told["lag_ms"]
+        for told in series
+        if (told["flow"], told["lane"]) == (row["flow"], row["lane"])
+    }
+    return LaneNow(
+        flow=row["flow"],
+        lane=row["lane"],
+        lag=row["lag"],
+        lag_ms=row["lag_ms"],
+        events_per_s=round(row["events"] / 60, 1),
+        batch_age_ms=row["batch_age_ms"],
+        retries=row["retries"],
+        lag_ms_series=[by_step.get(step) for step in steps_until(now_ms)],
+    )
+
+
+def insert_times(series: list[dict[str, Any]], now_ms: int) -> InsertTimes:
+    totals: dict[int, tuple[int, float, float]] = {}
+    for row in series:
+        if row["flow"] == "status" and row["batches"]:
+            batches, spent, slowest = totals.get(_ms(row["step"]), (0, 0.0, 0.0))
+            totals[_ms(row["step"])] = (
+                batches + row["batches"], spent + row["insert_ms"], max(slowest, row["slowest_insert_ms"]),
+            )  # fmt: skip
+    found = [totals.get(step) for step in steps_until(now_ms)]
+    return InsertTimes(
+        mean_ms=[round(total[1] / total[0], 1) if total else None for total in found],
+        slowest_ms=[round(total[2], 1) if total else None for total in found],
+    )
+
+
+def provider_line(name: str, channel: str, readings: Readings, repeats: int, now_ms: int) -> ProviderNowLine:
+    recent = recent_provider(name, readings, now_ms)
+    last, first = readings[max(readings)], readings[min(readings)]
+    reported = max(0, int(last["reported"]) - int(first["reported"]))
+    weak = recent.decided >= _ENOUGH and recent.success is not None and recent.success < STEADY_SUCCESS
+    return ProviderNowLine(
+        provider=name,
+        channel=channel,
+        state="alert" if weak else "steady" if recent.decided else "quiet",
+        success=recent.success,
+        success_series=[None if share is None else round(1 - share, 4) for share in recent.failed_share],
+        repeats=repeats,
+        repeat_rate=round(repeats / (repeats + reported), 4) if repeats + reported else None,
+        per_s=recent.per_s,
+    )
+
+
+def letters_line(row: dict[str, Any], now_ms: int) -> DeadLetterLine:
+    trend = [0] * 30
+    for at_ms, letters in row["moments"]:
+        place = int((at_ms - (now_ms - SPAN_MS)) // (30 * SECOND_MS))
+        if 0 <= place < len(trend):
+            trend[place] += letters
+    return DeadLetterLine(
+        flow=row["flow"],
+        reason=row["reason"],
+        letters=row["letters"],
+        first_at=row["first_at"],
+        last_at=row["last_at"],
+        trend=trend,
+        next_step=advice(row["reason"]).do,
+    )
+
+
+def _ms(at: datetime) -> int:
+    return int(at.timestamp() * 1000)
