@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flows.identity import HashKey
-from flows.sending.breaker import FIRST_PAUSE_S, LEAST_ANSWERS, PROBES, Breaker
+from flows.sending.breaker import FIRST_PAUSE_S, IN_A_ROW, LEAST_ANSWERS, PROBES, Breaker
 from flows.sending.control import Order, Orders, encode_order
 from flows.sending.decisions import Policy, Verdict, backoff_s, decide
 from flows.sending.ledger import Ledger
@@ -94,6 +94,18 @@ def test_many_good_answers_outweigh_some_failures() -> None:
         breaker.answered(False, 50.0)
     _fail(breaker, 51.0)
     assert breaker.room(51.0) is None
+
+
+def test_an_outage_is_seen_by_failures_in_a_row_however_much_went_well_before() -> None:
+    breaker = Breaker()
+    for _ in range(10_000):
+        breaker.answered(False, 50.0)
+    _fail(breaker, 51.0, IN_A_ROW - 1)
+    breaker.answered(False, 51.0)
+    _fail(breaker, 51.0, IN_A_ROW - 1)
+    assert breaker.room(51.0) is None
+    _fail(breaker, 51.0, 1)
+    assert breaker.room(51.0) == 0
 
 
 def test_a_stop_rule_says_why() -> None:
