@@ -9,6 +9,7 @@ from time import monotonic, sleep
 import msgspec
 
 from flows.sending.audience import freeze
+from flows.sending.audited import note_start
 from flows.sending.campaign_file import load_campaign
 from flows.sending.display import Display
 from flows.sending.forecast import check, dry_run, test_send
@@ -30,6 +31,9 @@ ABOUT = """Send campaigns.
 Exit codes: 0 everything settled; 1 something broke; 2 a wrong file or argument; 3 some messages are in doubt, or not
 sent yet; 4 paused (by a person or by its own rule); 5 cancelled.
 """
+
+_NOTES_WITHIN_S = 5.0
+"""A database that is gone holds the end up no longer."""
 
 
 def main(arguments: list[str], build: Build) -> int:
@@ -73,7 +77,9 @@ def _send(options: argparse.Namespace, build: Build) -> int:
     ]
     stop = Stop()
     stop.on_signals()
+    noted = note_start(settings, planned)
     summary = send(Sender(settings, planned, build, stop), Display.choose(), no_wait=options.no_wait)
+    noted.join(_NOTES_WITHIN_S)
     if options.json:
         print(msgspec.json.encode(summary).decode(), flush=True)
     return exit_code(summary)

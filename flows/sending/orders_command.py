@@ -9,6 +9,7 @@ import msgspec
 
 from flows.identity import hash_keys
 from flows.sending.audience import frozen_path, open_frozen
+from flows.sending.audited import note_order
 from flows.sending.control import Order, encode_order
 from flows.sending.ledger import Doubt, Ledger
 from flows.sending.suppression import Change, Suppressions, changes_of, encode_change
@@ -46,7 +47,9 @@ def _order(order: dict[str, object]) -> int:
         made = msgspec.convert({"at": wall_clock(), **order}, Order)
     except msgspec.ValidationError as error:
         raise UsageError(str(error)) from None
-    _append(Settings.from_env(), SEND_CONTROL, [(0, encode_order(made))])
+    settings = Settings.from_env()
+    _append(settings, SEND_CONTROL, [(0, encode_order(made))])
+    note_order(settings, made)
     return 0
 
 

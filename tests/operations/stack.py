@@ -118,14 +118,16 @@ class Stack:
         here = f"http://127.0.0.1:{self.port(service.name, url.port or 80)}{url.path}"
         return bool(importlib.import_module(module).main([here, *status]) == 0)
 
-    def restart(self, name: str) -> int:
-        """As a rolling update does: asked to end, waited for, started anew. The exit code."""
-        old = self.running[name]
-        old.ask_to_end()
-        code = old.wait(_ENDS_WITHIN_S)
-        self.start(name)
-        self.wait_until_healthy(name)
-        return code
+    def restart(self, *names: str) -> list[int]:
+        """As a rolling update does: asked to end, waited for, started anew. The exit codes."""
+        for name in names:
+            self.running[name].ask_to_end()
+        codes = [self.running[name].wait(_ENDS_WITHIN_S) for name in names]
+        for name in names:
+            self.start(name)
+        for name in names:
+            self.wait_until_healthy(name)
+        return codes
 
     def close(self) -> None:
         for flow in self.running.values():

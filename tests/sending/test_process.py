@@ -37,7 +37,8 @@ class Desk:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.settings = Settings(broker=f"file://{folder}/topics", recovery=f"{folder}/recovery", epoch=200)
+        own = {"broker": f"file://{folder}/topics", "clickhouse": f"chdb://{folder}/clickhouse"}
+        self.settings = Settings(recovery=f"{folder}/recovery", epoch=200, **own)
         self._count = 0
 
     def start(self, *arguments: str) -> Sending:
