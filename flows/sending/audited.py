@@ -10,7 +10,7 @@ from threading import Thread
 from typing import Any
 
 from flows.sending.control import Order
-from flows.sending.session import Planned
+from flows.sending.opening import Planned
 from schemas.errors import TidemarkError
 from schemas.settings import Settings
 from sql import audit
