@@ -2,12 +2,14 @@
 
 import argparse
 import os
+import signal
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from schemas.settings import PREFIX, Settings
+from sql import cli
 from sql.cli import Parser
 
 INEXACT = 1
@@ -16,6 +18,12 @@ INEXACT = 1
 
 def parser(name: str, about: str | None) -> Parser:
     return Parser(prog=f"python -m {name}", description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
+
+
+def run(name: str, command: Callable[[], int | None]) -> int:
+    """As `sql.cli.run`; SIGTERM ends it as Ctrl-C does, together with the processes that it started."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    return cli.run(name, command)
 
 
 @contextmanager

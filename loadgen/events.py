@@ -17,7 +17,7 @@ import msgspec
 from msgspec import Struct
 
 from flows.topics import open_producer
-from loadgen.command import parser
+from loadgen.command import parser, run
 from loadgen.expected import Expected
 from loadgen.plan import Plan, default_start_ms
 from loadgen.spoiled import Into
@@ -26,7 +26,6 @@ from schemas.errors import UsageError
 from schemas.settings import PREFIX, Settings
 from schemas.times import wall_clock
 from schemas.topics import MAX_LINES_PER_RECORD
-from sql.cli import run
 
 
 class Written(Struct, frozen=True, kw_only=True):

@@ -17,7 +17,7 @@ import msgspec
 from msgspec import Struct
 
 from flows.topics import Producer, open_producer
-from loadgen.command import INEXACT, parser, scratch
+from loadgen.command import INEXACT, parser, run, scratch
 from loadgen.demo.compare import differences
 from loadgen.expected import Expected
 from loadgen.plan import Plan, default_start_ms
@@ -26,7 +26,6 @@ from loadgen.writing import Run, append
 from schemas.errors import TidemarkError, UsageError
 from schemas.settings import Settings
 from schemas.times import wall_clock
-from sql.cli import run
 from sql.migrate import migrate
 from sql.warehouse import Warehouse
 

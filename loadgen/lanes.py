@@ -19,14 +19,13 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from flows.topics import Producer, open_producer
-from loadgen.command import parser, scratch
+from loadgen.command import parser, run, scratch
 from loadgen.processes import Flow, end, variables, wait_until_served
 from schemas.errors import TidemarkError, UsageError
 from schemas.settings import Settings
 from schemas.statuses import Lane
 from schemas.times import MINUTE_MS, wall_clock
 from schemas.topics import partition_column
-from sql.cli import run
 from sql.migrate import migrate
 from sql.warehouse import Warehouse
 

@@ -7,8 +7,8 @@ import sys
 from collections.abc import Callable
 
 from loadgen.bench import backpressure, pipeline, reports, route, scale, send, webhooks, window
+from loadgen.command import run
 from schemas.errors import UsageError
-from sql.cli import run
 
 COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "pipeline": pipeline.command,

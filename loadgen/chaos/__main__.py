@@ -13,9 +13,8 @@ from pathlib import Path
 import msgspec
 
 from loadgen.chaos.run import Course, Report, run_chaos
-from loadgen.command import INEXACT, parser
+from loadgen.command import INEXACT, parser, run
 from schemas.errors import UsageError
-from sql.cli import run
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -18,7 +18,7 @@ import msgspec
 from msgspec import Struct
 
 from flows.sources import make_topics
-from loadgen.command import INEXACT, parser, scratch
+from loadgen.command import INEXACT, parser, run, scratch
 from loadgen.processes import Flow, end, variables, wait_until_read
 from loadgen.provider.ledger import Entry
 from loadgen.sends.mailbox import Mailbox
@@ -27,7 +27,6 @@ from loadgen.sends.simulated import Provider, Sending
 from schemas.errors import TidemarkError, UsageError
 from schemas.settings import Settings
 from schemas.topics import OUTBOUND, STATUS_TOPICS, WEBHOOK
-from sql.cli import run
 from sql.migrate import migrate
 from sql.warehouse import Warehouse
 

@@ -14,11 +14,10 @@ from contextlib import contextmanager
 import msgspec
 from msgspec import Struct
 
-from loadgen.command import INEXACT, parser, scratch
+from loadgen.command import INEXACT, parser, run, scratch
 from loadgen.provider.ledger import most_ahead_s
 from loadgen.sends.stage import Redis, Stage
 from schemas.errors import UsageError
-from sql.cli import run
 
 _ENDS_WITHIN_S = 200.0
 _STEADY_AFTER_S = 2.0

@@ -13,12 +13,11 @@ import msgspec
 import uvloop
 from msgspec import Struct
 
-from loadgen.command import parser
+from loadgen.command import parser, run
 from loadgen.webhooks.client import Load, pace
 from loadgen.webhooks.requests import Maker, Secrets, known_secrets, mixed
 from schemas.errors import UsageError
 from schemas.settings import PREFIX
-from sql.cli import run
 
 _DISTINCT = 2_000
 _RAMP = (0.25, 0.5, 0.75, 1.0)
