@@ -60,8 +60,9 @@ producer.append("events", 0, b'{"by":"torn","n":10}\\n')
 
 
 def start(script: str, *args: object) -> "subprocess.Popen[bytes]":
+    """Unbuffered: what a line's reader took beyond it, `communicate` would not find."""
     command = [sys.executable, "-c", script, *map(str, args)]
-    return subprocess.Popen(command, cwd=PROJECT, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    return subprocess.Popen(command, cwd=PROJECT, bufsize=0, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 
 
 def die_with_half_a_line(root: Path) -> None:
