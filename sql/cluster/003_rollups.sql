@@ -25,29 +25,6 @@ SELECT campaign_id, month, status, provider, error_code, attempt > 1 AS retried,
 FROM status_events_local
 GROUP BY campaign_id, month, status, provider, error_code, retried;
 
-CREATE TABLE IF NOT EXISTS reached_local ON CLUSTER '{cluster}'
-(
-    campaign_id LowCardinality(String) COMMENT 'Campaign that the messages belong to',
-    month Date COMMENT 'Month that the attempt was sent in',
-    status Enum8('accepted' = 1, 'rejected' = 2, 'sent' = 3, 'deferred' = 4, 'delivered' = 5, 'read' = 6, 'clicked' = 7, 'failed' = 8, 'complained' = 9, 'unsubscribed' = 10, 'resubscribed' = 11, 'unknown' = 12) COMMENT 'Status reported',
-    retried Bool COMMENT 'Whether it was a second or later attempt',
-    messages AggregateFunction(groupBitmap, UInt64) COMMENT 'Keys of the messages: a set, so that repeats and replays change nothing'
-)
-ENGINE = ReplicatedAggregatingMergeTree('/clickhouse/tables/{shard}/{database}/{table}', '{replica}')
-PARTITION BY month
-ORDER BY (campaign_id, status, retried)
-TTL month + INTERVAL 13 MONTH
-SETTINGS ttl_only_drop_parts = 1
-COMMENT 'Which messages reached which status, and nothing else: the funnel is read from it in half the time that totals takes';
-
-CREATE TABLE IF NOT EXISTS reached ON CLUSTER '{cluster}' AS reached_local
-ENGINE = Distributed('{cluster}', currentDatabase(), 'reached_local', cityHash64(campaign_id));
-
-CREATE MATERIALIZED VIEW IF NOT EXISTS reached_mv ON CLUSTER '{cluster}' TO reached_local AS
-SELECT campaign_id, month, status, retried, groupBitmapMergeState(messages) AS messages
-FROM totals_local
-GROUP BY campaign_id, month, status, retried;
-
 CREATE TABLE IF NOT EXISTS minutes_local ON CLUSTER '{cluster}'
 (
     campaign_id LowCardinality(String) COMMENT 'Campaign that the messages belong to',
@@ -95,31 +72,6 @@ FROM status_events_local
 WHERE sent_at IS NOT NULL
 GROUP BY campaign_id, month, status, cell;
 
-CREATE TABLE IF NOT EXISTS provider_latency_local ON CLUSTER '{cluster}'
-(
-    campaign_id LowCardinality(String) COMMENT 'Campaign that the messages belong to',
-    month Date COMMENT 'Month that the attempt was sent in',
-    status Enum8('accepted' = 1, 'rejected' = 2, 'sent' = 3, 'deferred' = 4, 'delivered' = 5, 'read' = 6, 'clicked' = 7, 'failed' = 8, 'complained' = 9, 'unsubscribed' = 10, 'resubscribed' = 11, 'unknown' = 12) COMMENT 'Status reported',
-    provider LowCardinality(String) COMMENT 'Who reported it',
-    cell UInt32 COMMENT 'Lower bound of the latency in milliseconds; the next bound ends the cell',
-    messages AggregateFunction(groupBitmap, UInt64) COMMENT 'Keys of the messages: a set, so that repeats and replays change nothing'
-)
-ENGINE = ReplicatedAggregatingMergeTree('/clickhouse/tables/{shard}/{database}/{table}', '{replica}')
-PARTITION BY month
-ORDER BY (campaign_id, status, provider, cell)
-TTL month + INTERVAL 13 MONTH
-SETTINGS ttl_only_drop_parts = 1
-COMMENT 'As latency, by provider and of a fixed sixteenth of the messages: an estimate that is quick to read';
-
-CREATE TABLE IF NOT EXISTS provider_latency ON CLUSTER '{cluster}' AS provider_latency_local
-ENGINE = Distributed('{cluster}', currentDatabase(), 'provider_latency_local', cityHash64(campaign_id));
-
-CREATE MATERIALIZED VIEW IF NOT EXISTS provider_latency_mv ON CLUSTER '{cluster}' TO provider_latency_local AS
-SELECT campaign_id, month, status, provider, latency_cell AS cell, groupBitmapState(message_key) AS messages
-FROM status_events_local
-WHERE sent_at IS NOT NULL AND intHash32(message_key) % 16 = 0
-GROUP BY campaign_id, month, status, provider, cell;
-
 CREATE TABLE IF NOT EXISTS latency_sample_local ON CLUSTER '{cluster}'
 (
     campaign_id LowCardinality(String) COMMENT 'Campaign that the messages belong to',
@@ -139,6 +91,7 @@ CREATE TABLE IF NOT EXISTS latency_sample ON CLUSTER '{cluster}' AS latency_samp
 ENGINE = Distributed('{cluster}', currentDatabase(), 'latency_sample_local', cityHash64(campaign_id));
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS latency_sample_mv ON CLUSTER '{cluster}' TO latency_sample_local AS
-SELECT campaign_id, month, status, cell, groupBitmapMergeState(messages) AS messages
-FROM provider_latency_local
+SELECT campaign_id, month, status, latency_cell AS cell, groupBitmapState(message_key) AS messages
+FROM status_events_local
+WHERE sent_at IS NOT NULL AND intHash32(message_key) % 16 = 0
 GROUP BY campaign_id, month, status, cell;

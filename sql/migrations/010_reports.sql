@@ -1,4 +1,66 @@
--- What the live page reads: counts of closed minutes, the pulse of each campaign, check results, keys.
+-- What the live page reads: two more rollups, counts of closed minutes, the pulse of each campaign, check results, keys.
+-- What can be united from a finer table is: a row of status_events costs its insert 0.2 us for every view on it.
+
+CREATE TABLE IF NOT EXISTS reached
+(
+    campaign_id LowCardinality(String) COMMENT 'Campaign that the messages belong to',
+    month Date COMMENT 'Month that the attempt was sent in',
+    status Enum8('accepted' = 1, 'rejected' = 2, 'sent' = 3, 'deferred' = 4, 'delivered' = 5, 'read' = 6, 'clicked' = 7, 'failed' = 8, 'complained' = 9, 'unsubscribed' = 10, 'resubscribed' = 11, 'unknown' = 12) COMMENT 'Status reported',
+    retried Bool COMMENT 'Whether it was a second or later attempt',
+    messages AggregateFunction(groupBitmap, UInt64) COMMENT 'Keys of the messages: a set, so that repeats and replays change nothing'
+)
+ENGINE = AggregatingMergeTree
+PARTITION BY month
+ORDER BY (campaign_id, status, retried)
+TTL month + INTERVAL 13 MONTH
+SETTINGS ttl_only_drop_parts = 1
+COMMENT 'Which messages reached which status, and nothing else: the funnel is read from it in half the time that totals takes';
+
+CREATE MATERIALIZED VIEW IF NOT EXISTS reached_mv TO reached AS
+SELECT campaign_id, month, status, retried, groupBitmapMergeState(messages) AS messages
+FROM totals
+GROUP BY campaign_id, month, status, retried;
+
+-- From what stands: sets, so that doing it again changes nothing.
+INSERT INTO reached SELECT campaign_id, month, status, retried, groupBitmapMergeState(messages) FROM totals GROUP BY ALL;
+
+CREATE TABLE IF NOT EXISTS provider_latency
+(
+    campaign_id LowCardinality(String) COMMENT 'Campaign that the messages belong to',
+    month Date COMMENT 'Month that the attempt was sent in',
+    status Enum8('accepted' = 1, 'rejected' = 2, 'sent' = 3, 'deferred' = 4, 'delivered' = 5, 'read' = 6, 'clicked' = 7, 'failed' = 8, 'complained' = 9, 'unsubscribed' = 10, 'resubscribed' = 11, 'unknown' = 12) COMMENT 'Status reported',
+    provider LowCardinality(String) COMMENT 'Who reported it',
+    cell UInt32 COMMENT 'Lower bound of the latency in milliseconds; the next bound ends the cell',
+    messages AggregateFunction(groupBitmap, UInt64) COMMENT 'Keys of the messages: a set, so that repeats and replays change nothing'
+)
+ENGINE = AggregatingMergeTree
+PARTITION BY month
+ORDER BY (campaign_id, status, provider, cell)
+TTL month + INTERVAL 13 MONTH
+SETTINGS ttl_only_drop_parts = 1
+COMMENT 'As latency, by provider and of a fixed sixteenth of the messages: an estimate that is quick to read';
+
+CREATE MATERIALIZED VIEW IF NOT EXISTS provider_latency_mv TO provider_latency AS
+SELECT campaign_id, month, status, provider, latency_cell AS cell, groupBitmapState(message_key) AS messages
+FROM status_events
+WHERE sent_at IS NOT NULL AND intHash32(message_key) % 16 = 0
+GROUP BY campaign_id, month, status, provider, cell;
+
+INSERT INTO provider_latency
+SELECT campaign_id, month, status, provider, latency_cell AS cell, groupBitmapState(message_key)
+FROM status_events
+WHERE sent_at IS NOT NULL AND intHash32(message_key) % 16 = 0
+GROUP BY campaign_id, month, status, provider, cell;
+
+DROP VIEW IF EXISTS latency_sample_mv;
+
+CREATE MATERIALIZED VIEW IF NOT EXISTS latency_sample_mv TO latency_sample AS
+SELECT campaign_id, month, status, cell, groupBitmapMergeState(messages) AS messages
+FROM provider_latency
+GROUP BY campaign_id, month, status, cell;
+
+INSERT INTO latency_sample
+SELECT campaign_id, month, status, cell, groupBitmapMergeState(messages) FROM provider_latency GROUP BY ALL;
 
 CREATE TABLE IF NOT EXISTS closed_minutes
 (

@@ -6,10 +6,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from loadgen.processes import environment
 from schemas.settings import PREFIX
+from tests.parts.kafka import KafkaBroker
 
 COUNTS = {"sent", "delivered", "delivered_inferred", "read", "clicked", "failed"}
 KEYS = {
@@ -52,11 +51,7 @@ def test_embedded_needs_no_setting_and_starts_anew_each_time(tmp_path: Path) -> 
     assert second["events_in"] < first["events_in"]
 
 
-@pytest.mark.parametrize(("broker", "clickhouse"), [("kafka", "http"), ("kafka", "chdb"), ("file", "http")])
-def test_on_real_parts(broker: str, clickhouse: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
-    variables = {"RECOVERY": str(tmp_path / "recovery")}
-    if broker == "kafka":
-        variables["BROKER"] = request.getfixturevalue("own_kafka").dsn
-    if clickhouse == "http":
-        variables["CLICKHOUSE"] = request.getfixturevalue("server_dsn")
+def test_on_real_parts(tmp_path: Path, own_kafka: KafkaBroker, server_dsn: str) -> None:
+    """Apache Kafka, and ClickHouse over HTTP."""
+    variables = {"RECOVERY": str(tmp_path / "recovery"), "BROKER": own_kafka.dsn, "CLICKHOUSE": server_dsn}
     _assert_exact(_demo(tmp_path, 4_000, **variables))
