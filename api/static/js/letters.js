@@ -1,42 +1,22 @@
 // Dead letters by reason, and what to do about each: asked for every five seconds.
 import { count, when } from "./format.js";
 import { html, one, putOnce, say } from "./dom.js";
-import { showState, showVerdict, startFrame, tag } from "./frame.js";
-
-const EVERY_MS = 5000, STALE_MS = 12_000;
-let receivedAt = null, at = null, lostAt = null, timer = null, state = "loading", latest = null;
+import { showVerdict, startFrame, tag } from "./frame.js";
+import { Poll } from "./poll.js";
 
 startFrame();
 
-async function refresh() {
-  clearTimeout(timer);
-  try {
-    const answer = await fetch("/api/dead-letters", { signal: AbortSignal.timeout(4000) });
-    if (answer.status === 401) return (location.href = "/login?to=/ops/dead-letters");
-    if (!answer.ok) throw new Error(String(answer.status));
-    latest = await answer.json();
-    [receivedAt, at, lostAt] = [performance.now(), new Date(), null];
-    show(latest);
-  } catch {
-    lostAt ??= Date.now();
-  }
-  look();
-  timer = setTimeout(refresh, EVERY_MS);
-}
-
-function look() {
-  const age = receivedAt == null ? null : performance.now() - receivedAt;
-  const next = lostAt && (age == null || age > STALE_MS) ? "disconnected" : age == null ? "loading" : age > STALE_MS ? "stale" : "live";
-  const before = state;
-  state = showState({ state: next, age, lostAt, retryS: lostAt ? EVERY_MS / 1000 : null, snapshot: { freshness: { data_at: at } } });
-  if (before !== state && latest) showVerdict(judge(latest), state, at, "Dead letters");
-}
+const poll = new Poll({ url: () => "/api/dead-letters", everyMs: 5000, staleMs: 12_000, onAnswer: show, onTurn: verdict });
 
 function show(told) {
   say("#span", ` · the last ${told.days} days`);
-  showVerdict(judge(told), state, at, "Dead letters");
+  verdict(told);
   one("#none").hidden = told.reasons.length > 0;
   putOnce(one("#letters"), JSON.stringify(told.reasons), () => told.reasons.map(reason));
+}
+
+function verdict(told) {
+  showVerdict(judge(told), poll.state, poll.at, "Dead letters");
 }
 
 function judge({ open, reasons }) {
@@ -61,6 +41,5 @@ function reason(line) {
 const words = (text) => text.replaceAll("_", " ").replace("json", "JSON").replace("utf8", "UTF-8").replace(/^./, (letter) => letter.toUpperCase());
 const fact = (name, value) => html("div", {}, html("dt", {}, name), html("dd", { "data-n": true }, value));
 
-one("#again").addEventListener("click", refresh);
-setInterval(look, 500);
-refresh();
+one("#again").addEventListener("click", () => poll.refresh());
+poll.refresh();

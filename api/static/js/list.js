@@ -1,52 +1,30 @@
 // The list of campaigns: asked for every two seconds, twenty at a time.
 import { channel, count, percent, when, zone } from "./format.js";
 import { html, one, put, putOnce, say } from "./dom.js";
-import { showState, showVerdict, startFrame, tag } from "./frame.js";
+import { showVerdict, startFrame, tag } from "./frame.js";
+import { Poll } from "./poll.js";
 
-const EVERY_MS = 2000, STALE_MS = 5000, PAGE = 20;
+const PAGE = 20;
 const WORDS = { ready: ["idle", "Ready"], running: ["ok", "Running", "ok"], paused: ["paused", "Paused", "paused"], silent: ["act", "Silent", "act"], done: ["idle", "Done", "done"] };
 const asked = new URLSearchParams(location.search);
-let skip = 0, receivedAt = null, at = null, lostAt = null, timer = null, waiting = null, state = "loading", latest = null;
+let skip = 0;
 
 startFrame();
 one("#find").value = asked.get("search") ?? "";
 say("#when-word", `Planned (${zone()})`);
 
-async function refresh() {
-  clearTimeout(timer);
-  waiting?.abort();
-  waiting = new AbortController();
-  const search = one("#find").value.trim();
-  try {
-    const query = new URLSearchParams({ search, at_most: PAGE, skip });
-    const answer = await fetch(`/api/campaigns?${query}`, { signal: AbortSignal.any([waiting.signal, AbortSignal.timeout(4000)]) });
-    if (answer.status === 401) return (location.href = "/login?to=/");
-    if (!answer.ok) throw new Error((await answer.json()).title);
-    latest = await answer.json();
-    [receivedAt, at, lostAt] = [performance.now(), new Date(), null];
-    show(latest, search);
-  } catch (error) {
-    if (error.name === "AbortError") return;
-    lostAt ??= Date.now();
-  }
-  look();
-  timer = setTimeout(refresh, EVERY_MS);
-}
+const sought = () => one("#find").value.trim();
+const poll = new Poll({
+  url: () => `/api/campaigns?${new URLSearchParams({ search: sought(), at_most: PAGE, skip })}`,
+  everyMs: 2000, staleMs: 5000, isEmpty: ({ total }) => total === 0, onAnswer: show, onTurn: verdict,
+});
 
-function look() {
-  const age = receivedAt == null ? null : performance.now() - receivedAt;
-  const next = lostAt && (age == null || age > STALE_MS) ? "disconnected" : age == null ? "loading" : age > STALE_MS ? "stale" : "live";
-  const retryS = lostAt ? Math.ceil(EVERY_MS / 1000) : null;
-  const before = state;
-  state = showState({ state: next, age, lostAt, retryS, snapshot: { freshness: { data_at: at }, nothing: latest?.total === 0 } });
-  if (before !== state && latest) verdict(latest);
-}
-
-function show(page, search) {
+function show(page) {
   verdict(page);
   const { campaigns, total } = page, none = campaigns.length === 0;
   one("#blank").hidden = !none;
   one("#table").hidden = none;
+  const search = sought();
   say("#blank-word", search ? `Nothing is called “${search}”.` : "No campaign yet.");
   one("#blank-note").hidden = Boolean(search);
   putOnce(one("#campaigns"), JSON.stringify(campaigns), () => campaigns.map(row));
@@ -59,7 +37,7 @@ function verdict(page) {
   const phase = (name) => page.campaigns.filter((line) => line.phase === name);
   const told = ["running", "paused", "silent", "ready", "done"].map((name) => [phase(name).length, name]).filter(([n]) => n);
   say("#phases", told.length ? ` · ${told.map(([n, name]) => `${n} ${name === "ready" ? "not begun" : name}`).join(", ")}` : "");
-  showVerdict(judge(page, phase), state, at, "Campaigns");
+  showVerdict(judge(page, phase), poll.state, poll.at, "Campaigns");
 }
 
 function judge(page, phase) {
@@ -88,17 +66,16 @@ const cell = (text) => html("td", {}, text && html("span", { "data-n": true }, t
 
 function turn(pages) {
   skip = Math.max(0, skip + pages * PAGE);
-  refresh();
+  poll.refresh();
 }
 
 one("#older").addEventListener("click", () => turn(1));
 one("#newer").addEventListener("click", () => turn(-1));
-one("#again").addEventListener("click", refresh);
+one("#again").addEventListener("click", () => poll.refresh());
 one("#search").addEventListener("submit", (event) => event.preventDefault());
 one("#find").addEventListener("input", () => {
   skip = 0;
   history.replaceState(null, "", one("#find").value ? `?search=${encodeURIComponent(one("#find").value)}` : "/");
-  refresh();
+  poll.refresh();
 });
-setInterval(look, 500);
-refresh();
+poll.refresh();
