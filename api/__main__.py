@@ -8,6 +8,7 @@ from schemas.errors import TidemarkError
 from schemas.settings import Settings
 from sql.cli import Parser
 from sql.migrate import migrate
+from sql.telemetry.logs import set_up_logs
 from sql.warehouse import Warehouse
 
 
@@ -17,6 +18,7 @@ def main() -> int:
         # Asked to end, uvicorn does, and then sends the process the same signal again: an end in order has code 0.
         signal.signal(signal.SIGTERM, signal.default_int_handler)
         settings = Settings.from_env()
+        set_up_logs(settings.log)
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
         with Warehouse(settings.clickhouse, share=True, create=True) as warehouse:
             migrate(warehouse)

@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
-from api import letters, pages, problems, sessions, share
+from api import letters, orders, pages, problems, sessions, share
 from api.access import Gate
 from api.context import Asking, Context
 from api.live import routes as live
@@ -42,6 +42,7 @@ def build_app(warehouse: Warehouse, settings: Settings) -> FastAPI:
         campaigns.router,
         live.router,
         letters.router,
+        orders.router,
         reports.router,
         messages.router,
         exports.router,
@@ -68,5 +69,5 @@ def _add_state(app: FastAPI, context: Context) -> None:
 
 def _read_ready(asking: Asking) -> dict[str, str]:
     """Whether the database answers."""
-    asking.rows("events_held")
+    asking.rows("rows_held")
     return {"status": "ok"}

@@ -17,6 +17,7 @@ from msgspec import Struct
 
 from schemas.errors import UsageError
 from schemas.settings import Settings
+from sql import audit
 from sql.cli import Parser, run
 from sql.migrate import migrate
 from sql.warehouse import Warehouse
@@ -95,9 +96,12 @@ def main(argv: list[str] | None = None) -> None:
     with Warehouse(Settings.from_env().clickhouse, create=True) as warehouse:
         migrate(warehouse)
         if arguments.command == "create":
-            _say(create_key(warehouse, arguments.label, arguments.scope or ["read"]), arguments.json)
+            made = create_key(warehouse, arguments.label, arguments.scope or ["read"])
+            audit.record(warehouse, "key", made.key_id, {"label": made.label, "scopes": made.scopes})
+            _say(made, arguments.json)
         elif arguments.command == "revoke":
             revoke_key(warehouse, arguments.key_id)
+            audit.record(warehouse, "key revoked", arguments.key_id, {})
         else:
             _list(warehouse, arguments.json)
 

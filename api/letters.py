@@ -21,22 +21,33 @@ class DeadLetterReason(BaseModel):
 
     topic: str = Field(examples=["dlq.webhook"])
     reason: str = Field(examples=["parser_failed"])
-    letters: int
-    replayed: int
-    discarded: int
-    open: int = Field(description="Neither replayed nor discarded; what came back after a replay is open again")
-    first_at: AwareDatetime
-    last_at: AwareDatetime
-    whose: str = Field(description="Whose fault it most likely is")
-    next_step: str
-    show: str = Field(description="The command that prints them, with what today's code says of each")
-    replay: str = Field(description="The command that puts back what today's code takes; safe to repeat")
-    discard: str = Field(description="The command that closes them without using them")
+    letters: int = Field(examples=[12])
+    replayed: int = Field(examples=[9])
+    discarded: int = Field(examples=[1])
+    open: int = Field(
+        description="Neither replayed nor discarded; what came back after a replay is open again", examples=[2]
+    )
+    first_at: AwareDatetime = Field(examples=["2026-11-20T09:12:00Z"])
+    last_at: AwareDatetime = Field(examples=["2026-11-20T18:31:04Z"])
+    whose: str = Field(description="Whose fault it most likely is", examples=["a bug or a lack of ours"])
+    next_step: str = Field(examples=["mend the parser, then replay"])
+    show: str = Field(
+        description="The command that prints them, with what today's code says of each",
+        examples=["python -m flows.dlq show --topic dlq.webhook --reason parser_failed"],
+    )
+    replay: str = Field(
+        description="The command that puts back what today's code takes; safe to repeat",
+        examples=["python -m flows.dlq replay --topic dlq.webhook --reason parser_failed"],
+    )
+    discard: str = Field(
+        description="The command that closes them without using them",
+        examples=["python -m flows.dlq discard --topic dlq.webhook --reason parser_failed"],
+    )
 
 
 class DeadLetters(BaseModel):
-    days: int
-    open: int
+    days: int = Field(examples=[7])
+    open: int = Field(examples=[2])
     reasons: list[DeadLetterReason] = Field(description="Most open first")
 
 

@@ -10,11 +10,13 @@ from prometheus_client import CollectorRegistry
 from api.app import build_app
 from api.webhooks import Receiver, beside
 from flows.providers import PROVIDERS
+from flows.topics.presence import asking_broker
 from schemas.errors import UsageError
 from schemas.settings import Settings
 from sql.telemetry.health import State, Verdict
 from sql.telemetry.requests import Counted
 from sql.telemetry.server import TelemetryServer, new_registry
+from sql.telemetry.watch import Watch
 from sql.warehouse import Warehouse
 
 _LOOK_EVERY_S = 0.2
@@ -23,25 +25,34 @@ _LOOK_EVERY_S = 0.2
 def serve_until(settings: Settings, ended: Callable[[], bool]) -> None:
     """Serve until `ended()`, SIGTERM or Ctrl-C. Raises UsageError when the port is taken."""
     registry = new_registry()
-    with Warehouse(settings.clickhouse, share=True) as warehouse, _telemetry(settings, registry):
+    with Warehouse(settings.clickhouse, share=True) as warehouse, _telemetry(settings, registry, warehouse):
         config = uvicorn.Config(
             Counted(beside(build_app(warehouse, settings), Receiver(settings)), registry, PROVIDERS),
             host=settings.http_host,
             port=settings.http_port,
+            loop="uvloop",
+            http="httptools",
             log_level="warning",
             timeout_graceful_shutdown=2,
         )
-        asyncio.run(_serve(uvicorn.Server(config), ended))
+        with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
+            runner.run(_serve(uvicorn.Server(config), ended))
 
 
 @contextmanager
-def _telemetry(settings: Settings, registry: CollectorRegistry) -> Iterator[None]:
-    """On a port of its own where one is set. Whether the database answers is told by the service itself."""
+def _telemetry(settings: Settings, registry: CollectorRegistry, warehouse: Warehouse) -> Iterator[None]:
+    """On a port of its own where one is set; ready where database and broker answer."""
     if not settings.metrics_port:
         yield
         return
-    with TelemetryServer(registry, lambda: Verdict(State.READY), settings.metrics_port, settings.http_host):
-        yield
+    with Watch(lambda: warehouse.ask("rows_held")) as database, Watch(asking_broker(settings)) as broker:
+        health = lambda: _verdict(database.why or broker.why)  # noqa: E731
+        with TelemetryServer(registry, health, settings.metrics_port, settings.http_host):
+            yield
+
+
+def _verdict(why: str) -> Verdict:
+    return Verdict(State.BROKEN, why) if why else Verdict(State.READY)
 
 
 async def _serve(server: uvicorn.Server, ended: Callable[[], bool]) -> None:

@@ -15,8 +15,8 @@ class Login(BaseModel):
 
 class Session(BaseModel):
     key_id: str = Field(examples=["local"])
-    label: str
-    scopes: list[str]
+    label: str = Field(examples=["wallboard"])
+    scopes: list[str] = Field(examples=[["read"]])
 
 
 @router.get("", responses=documented())

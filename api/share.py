@@ -23,12 +23,12 @@ Token = Annotated[str, Path(max_length=600, description="As a share link holds i
 
 
 class ShareWish(BaseModel):
-    hours: int = Field(24 * 7, ge=1, le=24 * 90, description="How long the link opens")
+    hours: int = Field(24 * 7, ge=1, le=24 * 90, description="How long the link opens", examples=[168])
 
 
 class ShareLink(BaseModel):
     path: str = Field(description="Behind this server's address", examples=["/s/WzE3…"])
-    expires_at: AwareDatetime
+    expires_at: AwareDatetime = Field(examples=["2026-11-20T20:00:00Z"])
 
 
 @router.post("/campaigns/{campaign_id}/share", responses=documented(404), dependencies=[CanRead])
@@ -49,7 +49,7 @@ def read_shared(request: Request, token: Token) -> Snapshot:
 @router.get("/shared/{token}/live", responses=documented(404), response_class=StreamingResponse)
 async def watch_shared(request: Request, token: Token, last_event_id: LastEventId = "") -> EventSourceResponse:
     """The shared campaign's snapshot a second."""
-    return await campaign_events(desk_of(request), request, _campaign(request, token), last_event_id)
+    return await campaign_events(desk_of(request), _campaign(request, token), last_event_id)
 
 
 def _campaign(request: Request, token: str) -> str:

@@ -12,6 +12,7 @@ import msgspec
 from flows.history.archive import Archive, ArchivedFile
 from schemas.settings import Settings
 from schemas.topics import TOPICS, WEBHOOK
+from sql.audit import note
 from sql.cli import Parser, run
 
 
@@ -25,7 +26,10 @@ def main(argv: list[str] | None = None) -> None:
     told = parser.parse_args(argv)
     archive = Archive(told.folder, told.topic)
     if told.action == "write":
-        files = archive.extend(Settings.from_env())
+        settings = Settings.from_env()
+        files = archive.extend(settings)
+        lines = sum(file.rows for file in files)
+        note(settings.clickhouse, "flows.archive", "archive", told.topic, {"files": len(files), "lines": lines})
     else:
         files = archive.verify() if told.action == "verify" else archive.manifest().files
     _print(told, files)

@@ -33,7 +33,10 @@ class TextCheck(NamedTuple):
     fits: Callable[[str], bool]
 
     def unfit(self, frame: pl.DataFrame) -> list[str]:
-        return [text for text in frame[self.column].unique().drop_nulls() if not self.fits(text)]
+        column = frame[self.column]
+        if column.null_count() == len(column):  # most have no reason, no error, no outcome
+            return []
+        return [text for text in column.unique().drop_nulls() if not self.fits(text)]
 
 
 AnyCheck: TypeAlias = Check | TextCheck

@@ -14,6 +14,7 @@ from flows.flow_metrics import FlowCollector
 from flows.stats import LaneStats
 from flows.stopping import Stop, never
 from flows.sweeper import Sweeper
+from flows.topics.presence import asking_broker
 from flows.window import Window
 from schemas.errors import TidemarkError, WarehouseDown
 from schemas.settings import Settings
@@ -21,6 +22,7 @@ from schemas.statuses import Lane
 from schemas.times import Clock, wall_clock
 from sql.retry import retrying
 from sql.telemetry.server import TelemetryServer, new_registry
+from sql.telemetry.watch import Watch
 from sql.warehouse import Warehouse
 
 log = logging.getLogger(__name__)
@@ -43,6 +45,7 @@ class StatsKeeper:
         self._unwritten: list[dict[str, object]] = []
         self._settings = settings
         self._server: TelemetryServer | None = None
+        self._broker: Watch | None = None
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name="stats", daemon=True)
 
@@ -55,12 +58,15 @@ class StatsKeeper:
     def _serve(self) -> TelemetryServer:
         registry = new_registry()
         registry.register(FlowCollector(self._stats, self._settings))
-        health = lambda: flow_verdict(self._stats, self._stop)  # noqa: E731
+        self._broker = broker = Watch(asking_broker(self._settings))
+        health = lambda: flow_verdict(self._stats, self._stop, broker.why)  # noqa: E731
         return TelemetryServer(registry, health, self._settings.metrics_port, self._settings.http_host)
 
     def finish(self) -> None:
         if self._server:
             self._server.close()
+        if self._broker:
+            self._broker.close()
         self._ended.set()
         if self._thread.is_alive():
             self._thread.join(timeout=5)

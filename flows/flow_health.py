@@ -12,12 +12,14 @@ SILENT_AFTER_S = 60.0
 BEHIND_AFTER_MS = 30_000
 
 
-def flow_verdict(lanes: Sequence[LaneStats], stop: Stop) -> Verdict:
-    """The worst that holds."""
+def flow_verdict(lanes: Sequence[LaneStats], stop: Stop, broker: str = "") -> Verdict:
+    """The worst that holds; `broker` says why it does not answer, if so."""
     if stop.failure:
         return Verdict(State.BROKEN, str(stop.failure))
     if waits := [f"{lane.name}: {lane.waits_for}" for lane in lanes if lane.waits_for]:
         return Verdict(State.BROKEN, "; ".join(waits))
+    if broker:
+        return Verdict(State.BROKEN, broker)
     heard = [lane.heard_s for lane in lanes]
     if not all(heard):
         return Verdict(State.STARTING)

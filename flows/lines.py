@@ -1,6 +1,7 @@
 """Runs of NDJSON lines into frames: fast where all are good, and where one is bad the others still arrive."""
 
 from collections.abc import Sequence
+from ctypes import string_at
 from functools import cached_property
 from typing import NamedTuple
 
@@ -10,16 +11,13 @@ from numpy.typing import NDArray
 from polars.exceptions import ComputeError, PanicException
 
 from flows.line_faults import Fault, any_fault, sure_fault
+from flows.plain_lines import Bounds, Located, locate
 from flows.topics import Record
 
 LONGEST_LINE_BYTES = 1 << 20
 
-_NEWLINE = ord("\n")
 _CUTS = 16
 _FEW = 1_000
-_SPACE = b" \t\r"
-"""What Polars passes over: a line of nothing else is blank to both of us."""
-_SPACES = np.frombuffer(_SPACE, np.uint8)
 
 
 class Line(NamedTuple):
@@ -39,7 +37,7 @@ class BadLine(NamedTuple):
 
 
 class Lines:
-    """The lines of some records, in order; blank ones don't count. Where each stands is found out only when asked.
+    """The lines of some records, in order; blank ones don't count. Whoever reads them first tells where they stand.
 
     What a reader could not take whole has no lines: it stands apart, in `oversized`.
     """
@@ -47,74 +45,28 @@ class Lines:
     def __init__(self, records: Sequence[Record]) -> None:
         self.oversized = [record for record in records if record.oversized]
         self.records = [record for record in records if not record.oversized] if self.oversized else records
-        self._told: _Bounds | None = None
 
     @cached_property
-    def buffer(self) -> bytes:
-        return b"\n".join([record.value for record in self.records])
+    def located(self) -> Located:
+        return locate([record.value for record in self.records])
 
-    def tell(self, starts: NDArray[np.int64], ends: NDArray[np.int64]) -> None:
-        """Where they stand, for who has found it out already."""
-        self._told = _Bounds(starts, ends)
-
-    def __len__(self) -> int:
-        return len(self._bounds.starts)
+    def tell(self, bounds: Bounds) -> None:
+        self._bounds = bounds
 
     def texts(self, rows: Sequence[int]) -> list[bytes]:
-        starts, ends = self._bounds
-        return [self.buffer[starts[row] : ends[row]] for row in rows]
+        both = (self._bounds.starts[rows].tolist(), self._bounds.ends[rows].tolist())
+        return [string_at(start, end - start) for start, end in zip(*both, strict=True)]
 
     def line(self, row: int) -> Line:
-        record, number = self._origins(np.array([row]))
-        return Line(self.records[int(record[0])], int(number[0]), self.texts([row])[0])
+        return Line(self.records[self._bounds.records[row]], int(self._bounds.line_numbers[row]), self.texts([row])[0])
 
     def places(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
         """The places (`flows.topics`) of some lines."""
-        record, number = self._origins(rows)
-        return np.array([record.place for record in self.records], np.int64)[record] + number
-
-    def _origins(self, rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """For each line the number of its record here, and its own number in that record, blank ones counted."""
-        starts = self._bounds.starts[rows]
-        record = np.searchsorted(self._begins, starts, "right") - 1
-        first = np.searchsorted(self._newlines, self._begins[record])
-        return record, np.searchsorted(self._newlines, starts) - first
-
-    @cached_property
-    def _newlines(self) -> NDArray[np.int64]:
-        """Kept: of a poll that holds one bad line, others are bad as well."""
-        return np.flatnonzero(np.frombuffer(self.buffer, np.uint8) == _NEWLINE)
+        places = np.array([record.place for record in self.records], np.int64)
+        return places[self._bounds.records[rows]] + self._bounds.line_numbers[rows]
 
     def lengths(self) -> NDArray[np.int64]:
         return self._bounds.ends - self._bounds.starts
-
-    @cached_property
-    def _begins(self) -> NDArray[np.int64]:
-        """Where each record starts."""
-        sizes = np.array([len(record.value) + 1 for record in self.records])
-        begins: NDArray[np.int64] = np.cumsum(sizes) - sizes
-        return begins
-
-    @property
-    def _bounds(self) -> "_Bounds":
-        return self._told or self._found
-
-    @cached_property
-    def _found(self) -> "_Bounds":
-        characters = np.frombuffer(self.buffer + b"\n", np.uint8)
-        ends = np.flatnonzero(characters == _NEWLINE)
-        starts = np.append(0, ends[:-1] + 1)
-        filled = starts < ends
-        for number in np.flatnonzero(filled & np.isin(characters[starts], _SPACES)):
-            filled[number] = bool(self.buffer[starts[number] : ends[number]].strip(_SPACE))
-        return _Bounds(starts[filled], ends[filled])
-
-
-class _Bounds(NamedTuple):
-    """Where the lines that are not blank start and end."""
-
-    starts: NDArray[np.int64]
-    ends: NDArray[np.int64]
 
 
 class Read(NamedTuple):

@@ -112,6 +112,8 @@ class DeadLetters:
             sent = [one.letter for one in batch if self._send(one, producer, again, done)]
             producer.flush()
             self._remember(sent, "replayed")
+        if done.replayed:
+            audit.record(self._warehouse, "replay", "dead letters", {"letters": done.replayed, "which": selection})
         return done
 
     def _send(self, one: Judged, producer: Producer, again: bool, done: Mended) -> bool:

@@ -28,7 +28,7 @@ def read_outbound_lines(lines: Lines) -> Read:
 def _straight(found: Straight) -> pl.DataFrame:
     columns = [*(found.recurring(name) for name in RECURRING), *found.whole_numbers()]
     columns += [found.text(name) for name in ("recipient", "provider_message_id")]
-    columns.append(pl.repeat(None, len(columns[0]), dtype=pl.Boolean, eager=True).alias("final"))
+    columns.append(found.flag("final"))
     return pl.DataFrame(columns).select(OUTBOUND_COLUMNS.names())
 
 

@@ -1,11 +1,12 @@
 """Read plain NDJSON lines straight into columns, for half of what a reader of JSON at large costs.
 
-A plain line is one flat object of our fields, as our own writers write it: whole numbers, null, and text in printable
-ASCII without escapes; fields in any order, others ignored if they are as plain. Lines that are anything else are only
-marked, for the general reader to judge: what is plain is read by both alike.
+A plain line is one flat object of our fields, as our own writers write it: whole numbers, true and false, null, and
+text in printable ASCII without escapes; fields in any order, others ignored if they are as plain, or decimals. Lines
+that are anything else are only marked, for the general reader to judge: what is plain is read by both alike.
 """
 
 from collections.abc import Sequence
+from ctypes import string_at
 from typing import NamedTuple
 
 import numpy as np
@@ -19,59 +20,101 @@ from flows.words import address
 
 Bytes = NDArray[np.uint8]
 Flags = NDArray[np.bool_]
-Offsets = NDArray[np.int32]
-"""Into a buffer of less than 2 GiB."""
+Places = NDArray[np.int64]
+"""Addresses; whoever uses them keeps alive what stands there."""
+Lengths = NDArray[np.int32]
+_SPARE = 1.1
+_FEW = 100
+_LARGE_BYTES = 4096
+
+
+class Located(NamedTuple):
+    """Where some byte strings stand, for as long as this is kept."""
+
+    addresses: Places
+    sizes: NDArray[np.int64]
+    kept: object
+
+
+def locate(values: Sequence[bytes]) -> Located:
+    """Large ones where they are; small ones are copied behind one another, for less than asking where each is."""
+    if sum(map(len, values)) > _LARGE_BYTES * len(values):
+        addresses = np.fromiter((pa.py_buffer(value).address for value in values), np.int64, len(values))
+        return Located(addresses, np.fromiter(map(len, values), np.int64, len(values)), values)
+    column = pa.array(values, pa.large_binary())
+    _, ends, copy = column.buffers()
+    offsets = np.frombuffer(ends, np.int64, len(values) + 1)
+    return Located(offsets[:-1] + copy.address, np.diff(offsets), copy)
+
+
+class Bounds(NamedTuple):
+    """Lines in order, blank ones left out: the addresses where each starts and ends, its record's place among those
+    read, and its own number in that record, blank ones counted."""
+
+    starts: Places
+    ends: Places
+    records: NDArray[np.int32]
+    line_numbers: NDArray[np.int32]
 
 
 class Plain(NamedTuple):
-    """Lines of a buffer in order, blank ones left out: a row each, its columns filled where `plain`.
+    """The lines within `bounds`: a row each, its columns filled where `plain`.
 
-    `numbers[i]` belongs to the i-th integer field; where `absent`, it was null or missing. `starts[i]` and `lengths[i]`
-    tell where in the buffer the i-th text field stands; a length of -1 is null.
+    `numbers[i]` belongs to the i-th integer field, flags (0 or 1) behind them; where `absent`, it was null or
+    missing. `starts[i]` and `lengths[i]` tell where the i-th text field stands; a length of -1 is null.
     """
 
     plain: Flags
-    begins: NDArray[np.int64]
-    ends: NDArray[np.int64]
+    bounds: Bounds
     numbers: NDArray[np.int64]
     absent: Flags
-    starts: NDArray[np.int32]
-    lengths: NDArray[np.int32]
+    starts: Places
+    lengths: Lengths
 
 
 class PlainReader:
-    """Reads the given fields: `texts`, then `integers`, at most `FIELDS_AT_MOST` in all."""
+    """Reads the given fields: `texts`, `integers` and `flags`, at most `FIELDS_AT_MOST` in all."""
 
-    def __init__(self, texts: Sequence[str], integers: Sequence[str]) -> None:
-        names = [name.encode() for name in (*texts, *integers)]
+    def __init__(self, texts: Sequence[str], integers: Sequence[str], flags: Sequence[str] = ()) -> None:
+        names = [name.encode() for name in (*texts, *integers, *flags)]
         assert len(names) <= FIELDS_AT_MOST
-        self._texts = len(texts)
+        self._texts, self._integers = len(texts), len(integers)
         self._names = np.frombuffer(b"".join(names), np.uint8)
         self._name_ends = np.cumsum([len(name) for name in names])
+        self._lines_per_byte = 0.0
 
-    def read(self, buffer: Bytes) -> Plain:
-        assert len(buffer) < 1 << 31
-        integers = len(self._name_ends) - self._texts
-        rows = count_lines(buffer)
-        plain, begins, ends = np.zeros(rows, np.bool_), np.empty(rows, np.int64), np.empty(rows, np.int64)
-        numbers, absent = np.zeros((integers, rows), np.int64), np.ones((integers, rows), np.bool_)
-        starts, lengths = np.zeros((self._texts, rows), np.int32), np.full((self._texts, rows), -1, np.int32)
-        fields = address(self._names), address(self._name_ends), len(self._name_ends), self._texts
-        text = address(buffer)
+    def read(self, records: Located) -> Plain:
+        """The records must be kept for as long as what is returned."""
+        size = int(records.sizes.sum())
+        found = self._read(records, int(size * self._lines_per_byte * _SPARE) + _FEW)
+        found = found or self._read(records, count_lines(records.addresses, records.sizes))
+        assert found, "as many rows as lines"
+        self._lines_per_byte = len(found.plain) / max(1, size)
+        return found
+
+    def _read(self, records: Located, rows: int) -> Plain | None:
+        """None if there are more rows than expected."""
+        counted = len(self._name_ends) - self._texts
+        plain, spans, origins = np.empty(rows, np.bool_), np.empty((2, rows), np.int64), np.empty((2, rows), np.int32)
+        numbers, absent = np.zeros((counted, rows), np.int64), np.ones((counted, rows), np.bool_)
+        starts, lengths = np.zeros((self._texts, rows), np.int64), np.full((self._texts, rows), -1, np.int32)
+        fields = address(self._names), address(self._name_ends), len(self._name_ends), self._texts, self._integers
         filled = scan(
-            text, text + np.uint64(len(buffer)), *fields, plain, begins, ends, numbers, absent, starts, lengths
+            records.addresses, records.sizes, *fields, plain, spans, origins, numbers, absent, starts, lengths
         )
+        if filled < 0:
+            return None
         kept = slice(0, filled)
-        kept_of = (numbers[:, kept], absent[:, kept], starts[:, kept], lengths[:, kept])
-        return Plain(plain[kept], begins[kept], ends[kept], *kept_of)
+        bounds = Bounds(spans[0, kept], spans[1, kept], origins[0, kept], origins[1, kept])
+        return Plain(plain[kept], bounds, numbers[:, kept], absent[:, kept], starts[:, kept], lengths[:, kept])
 
 
-def interned(buffer: Bytes, starts: Offsets, lengths: Offsets) -> tuple[NDArray[np.uint32], list[str]]:
+def interned(starts: Places, lengths: Lengths) -> tuple[NDArray[np.uint32], list[str]]:
     """For each text its number among the distinct ones, and these; null counts as empty."""
     if (lengths < 0).all():
         return np.zeros(len(lengths), np.uint32), [""] * (len(lengths) > 0)
-    codes, firsts = intern_texts(buffer, starts, lengths)
-    return codes, [bytes(buffer[starts[row] : starts[row] + max(0, lengths[row])]).decode() for row in firsts.tolist()]
+    codes, firsts = intern_texts(starts, lengths)
+    return codes, [string_at(int(starts[row]), max(0, lengths[row])).decode() for row in firsts.tolist()]
 
 
 def as_categorical(name: str, codes: NDArray[np.uint32], distinct: Sequence[str | None]) -> pl.Series:
@@ -79,25 +122,25 @@ def as_categorical(name: str, codes: NDArray[np.uint32], distinct: Sequence[str 
     return pl.Series(name, distinct, pl.Categorical).gather(pl.Series(codes))
 
 
-def text_column(name: str, buffer: Bytes, starts: Offsets, lengths: Offsets) -> pl.Series:
+def text_column(name: str, starts: Places, lengths: Lengths) -> pl.Series:
     """The texts themselves, null where the length is negative."""
     if (lengths < 0).all():
         return pl.repeat(None, len(starts), dtype=pl.String, eager=True).alias(name)
     ends = np.zeros(len(starts) + 1, np.int64)
     np.cumsum(np.maximum(lengths, 0), out=ends[1:])
     valid = np.packbits(lengths >= 0, bitorder="little")
-    parts = (valid, ends, gather_texts(buffer, starts, ends))
+    parts = (valid, ends, gather_texts(starts, ends))
     column = pa.Array.from_buffers(pa.large_string(), len(starts), [pa.py_buffer(part) for part in parts])
     return pl.Series(name, column)
 
 
-def fingerprints(buffer: Bytes, starts: Offsets, lengths: Offsets) -> NDArray[np.uint32]:
+def fingerprints(starts: Places, lengths: Lengths) -> NDArray[np.uint32]:
     """A 32-bit hash of each text (FNV-1a, http://www.isthe.com/chongo/tech/comp/fnv), of null that of the empty one."""
-    found: NDArray[np.uint32] = hash_texts(buffer, starts, lengths)
+    found: NDArray[np.uint32] = hash_texts(starts, lengths)
     return found
 
 
 def fingerprint(text: str | None) -> int:
     """The same of a single text."""
     encoded = np.frombuffer((text or "").encode(), np.uint8)
-    return int(fingerprints(encoded, np.zeros(1, np.int32), np.array([len(encoded)], np.int32))[0])
+    return int(fingerprints(np.array([address(encoded)], np.int64), np.array([len(encoded)], np.int32))[0])

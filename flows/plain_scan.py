@@ -1,45 +1,64 @@
 """The loop over bytes behind `flows.plain_lines`: compiled by numba, free of the GIL."""
 
 import numpy as np
-from numba import boolean, int32, int64, njit, types, uint8, uint64
+from numba import boolean, int32, int64, njit, uint64
 
-from flows.words import NOT_PLAIN, QUOTE, SPACE, byte, name_at, text_end, whole_number
+from flows.words import (
+    FALSE,
+    NOT_PLAIN,
+    NULL,
+    QUOTE,
+    SPACE,
+    TRUE,
+    byte,
+    digits_end,
+    literal_end,
+    name_at,
+    text_end,
+    whole_number,
+)
 
-# With signatures given, this is compiled, or loaded from numba's cache, when the module is imported.
-_BUFFER = types.Array(uint8, 1, "C", readonly=True)
-
-_1, _2, _3, _4 = (np.uint64(number) for number in range(1, 5))
-_COMMA, _COLON, _OPEN, _CLOSE, _NEWLINE, _TAB, _RETURN = (np.uint8(ord(char)) for char in ",:{}\n\t\r")
-_N, _U, _L = (np.uint8(ord(char)) for char in "nul")
-_TEXT, _NULL, _NUMBER = range(3)
+_1, _2 = np.uint64(1), np.uint64(2)
+_COMMA, _COLON, _DOT, _OPEN, _CLOSE, _NEWLINE, _TAB, _RETURN = (np.uint8(ord(char)) for char in ",:.{}\n\t\r")
+_TEXT, _NUMBER, _FLAG, _NULL, _DECIMAL = range(5)
 FIELDS_AT_MOST = 63
 
 
-@njit(int64(_BUFFER), cache=True, nogil=True)
-def count_lines(buffer):
-    count = 1
-    for each in buffer:
-        count += each == 10
+# With signatures given, this is compiled, or loaded from numba's cache, when the module is imported.
+@njit(int64(int64[::1], int64[::1]), cache=True, nogil=True)
+def count_lines(records, sizes):
+    """As many as there can be, blank ones among them, in texts at these addresses."""
+    count = len(records)
+    for record in range(len(records)):
+        at = np.uint64(records[record])
+        for place in range(np.uint64(0), np.uint64(sizes[record])):
+            count += byte(at + place) == _NEWLINE
     return count
 
 
 @njit(cache=True, nogil=True)
-def _null_end(at, end):
-    if at + _4 > end or byte(at) != _N or byte(at + _1) != _U or byte(at + _2) != _L or byte(at + _3) != _L:
-        return NOT_PLAIN
-    return at + _4
+def _number(at, end):
+    """(kind, number, end); a decimal has no number."""
+    value, behind = whole_number(at, end)
+    if behind != NOT_PLAIN and behind < end and byte(behind) == _DOT:
+        return _DECIMAL, np.int64(0), digits_end(behind + _1, end)
+    return _NUMBER, value, behind
 
 
 @njit(cache=True, nogil=True)
 def _value(at, end):
-    """(kind, number, end) of the value at `at`"""
-    if byte(at) == QUOTE:
+    """(kind, number, end) of the value at `at`; of a flag 0 or 1."""
+    first = byte(at)
+    if first == QUOTE:
         quote = text_end(at + _1, end)
         return _TEXT, np.int64(0), NOT_PLAIN if quote == NOT_PLAIN else quote + _1
-    if byte(at) == _N:
-        return _NULL, np.int64(0), _null_end(at, end)
-    value, behind = whole_number(at, end)
-    return _NUMBER, value, behind
+    if first == NULL[0]:
+        return _NULL, np.int64(0), literal_end(at, end, NULL)
+    if first == TRUE[0]:
+        return _FLAG, np.int64(1), literal_end(at, end, TRUE)
+    if first == FALSE[0]:
+        return _FLAG, np.int64(0), literal_end(at, end, FALSE)
+    return _number(at, end)
 
 
 @njit(cache=True, nogil=True)
@@ -66,54 +85,66 @@ def _pair(at, end, names, name_ends, fields, likely):
 
 @njit(
     int64(
+        int64[::1],
+        int64[::1],
         uint64,
         uint64,
-        uint64,
-        uint64,
+        int64,
         int64,
         int64,
         boolean[::1],
-        int64[::1],
-        int64[::1],
+        int64[:, ::1],
+        int32[:, ::1],
         int64[:, ::1],
         boolean[:, ::1],
-        int32[:, ::1],
+        int64[:, ::1],
         int32[:, ::1],
     ),
     cache=True,
     nogil=True,
 )
-def scan(text, end, names, name_ends, fields, texts, plain, begins, ends, numbers, absent, starts, lengths):
-    """How many rows there are. The first `texts` of the `fields` are texts, the others whole numbers."""
+def scan(
+    records, sizes, names, name_ends, fields, texts, integers, plain, spans, origins, numbers, absent, starts, lengths
+):
+    """How many rows there are, or -1 if they are more than the columns have room for.
+
+    Of the `fields` come first the `texts`, then the `integers`, then flags.
+    """
     order = np.zeros(FIELDS_AT_MOST, np.int64)  # the fields of the line before, to be tried first
-    row, line = 0, text
-    while line < end:
+    row, room, record, line_number = 0, len(plain), -1, 0
+    line = end = np.uint64(0)
+    while line < end or record + 1 < len(records):
+        if line >= end:
+            record, line_number = record + 1, 0
+            line, end = np.uint64(records[record]), np.uint64(records[record] + sizes[record])
+            continue
+        if row == room:
+            return -1
         line_end, seen, at = NOT_PLAIN, np.int64(0), line
         for place in range(FIELDS_AT_MOST if byte(line) == _OPEN else 0):
             field, value_at, kind, number, at = _pair(at + _1, end, names, name_ends, fields, order[place])
             if at == NOT_PLAIN:
                 break
             if field >= 0:
-                misplaced = kind != _NULL and (kind == _TEXT) != (field < texts)
-                if misplaced or seen & (np.int64(1) << field):
+                due = _TEXT if field < texts else _NUMBER if field < texts + integers else _FLAG
+                if (kind != _NULL and kind != due) or seen & (np.int64(1) << field):
                     break
                 seen |= np.int64(1) << field
                 order[place] = field
                 if kind == _TEXT:
-                    starts[field, row], lengths[field, row] = value_at + _1 - text, at - value_at - _2
-                elif kind == _NUMBER:
+                    starts[field, row], lengths[field, row] = value_at + _1, at - value_at - _2
+                elif kind != _NULL:
                     numbers[field - texts, row], absent[field - texts, row] = number, False
             if byte(at) != _COMMA:
                 if byte(at) == _CLOSE and (at + _1 == end or byte(at + _1) == _NEWLINE):
                     line_end = at + _1
                 break
-        plain[row], begins[row], ends[row] = line_end != NOT_PLAIN, line - text, line_end - text
-        row += 1
+        plain[row], blank = line_end != NOT_PLAIN, False
         if line_end == NOT_PLAIN:
             line_end, blank = _line_end(line, end)
-            ends[row - 1] = line_end - text
-            numbers[:, row - 1], absent[:, row - 1], lengths[:, row - 1] = 0, True, -1
-            if blank:
-                row -= 1
-        line = line_end + _1
+            numbers[:, row], absent[:, row], lengths[:, row] = 0, True, -1
+        if not blank:
+            spans[0, row], spans[1, row], origins[0, row], origins[1, row] = line, line_end, record, line_number
+            row += 1
+        line, line_number = line_end + _1, line_number + 1
     return row

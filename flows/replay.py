@@ -21,6 +21,7 @@ from flows.topics.names import parse_broker
 from schemas.errors import UsageError
 from schemas.settings import Settings
 from schemas.topics import WEBHOOK
+from sql.audit import note
 from sql.cli import Parser, progress, run
 from sql.warehouse import Warehouse
 
@@ -51,9 +52,12 @@ def _replay(settings: Settings, told: argparse.Namespace) -> msgspec.Struct:
     span = parse_span(told.since, told.until, told.partition)
     producer = open_producer(settings)
     try:
-        return Replay(settings, told.topic, producer, told.per_s).run(_records(settings, told, span), span, progress)
+        done = Replay(settings, told.topic, producer, told.per_s).run(_records(settings, told, span), span, progress)
     finally:
         producer.close()
+    which = {"from": told.since or "", "to": told.until or "", "lines": done.lines, "events": done.events}
+    note(settings.clickhouse, "flows.replay", "replay", told.topic, which)
+    return done
 
 
 def _rebuild(settings: Settings, told: argparse.Namespace) -> msgspec.Struct:

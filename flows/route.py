@@ -7,6 +7,7 @@ At-least-once: events are durable in their topic before the snapshot that moves 
 """
 
 import sys
+import time
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
@@ -26,10 +27,12 @@ from flows.sources import Ends, Feed, Poll, TopicSource
 from flows.stats import LaneStats
 from flows.stopping import Stop, never
 from flows.topics import open_producer
+from flows.webhook_traces import tell_routed
 from schemas.settings import Settings
 from schemas.statuses import Lane, Status
 from schemas.times import Clock
 from schemas.topics import DLQ_WEBHOOK, STATUS_TOPICS, WEBHOOK, partition_column
+from sql.telemetry.traces import Traces, open_traces
 
 POLL_BYTES = 16 << 20
 
@@ -47,21 +50,26 @@ class Routed(NamedTuple):
 class Router:
     """Parses and sorts; pure but for its counts."""
 
-    def __init__(self, partitions: int, clock: Clock, stats: LaneStats) -> None:
+    def __init__(self, partitions: int, clock: Clock, stats: LaneStats, traces: Traces | None = None) -> None:
         self._partitions = partitions
         self._clock = clock
         self._stats = stats
+        self._traces = traces
 
     def route(self, poll: Poll) -> Routed:
+        began_ns = time.time_ns()
         parsed = parse_envelopes(poll.records, poll.topic, self._clock())
         for letter in parsed.dead_letters:
             self._stats.add_dead_letters(letter.reason)
         self._stats.add(events=parsed.event_count + len(parsed.dead_letters), rows=parsed.event_count)
         dead = [(letter.partition, encode_dead_letter(letter)) for letter in parsed.dead_letters]
-        return Routed(
+        routed = Routed(
             lines=[("0", lines) for lines in lane_lines(parsed, self._partitions)],
             dead=[("0", (DLQ_WEBHOOK, partition, line)) for partition, line in dead],
         )
+        if self._traces:
+            tell_routed(self._traces, parsed, began_ns)
+        return routed
 
 
 def lane_lines(parsed: Parsed, partitions: int) -> Iterator[Lines]:
@@ -98,7 +106,7 @@ def topics(_settings: Settings) -> list[str]:
 def build(settings: Settings, stop: Stop, ends: Ends = never) -> tuple[Dataflow, StatsKeeper]:
     """The flow and the thread beside it, not started. The topics exist."""
     stats = LaneStats("route", "all", str(settings.slice))
-    router = Router(_partitions(settings), settings.now(), stats)
+    router = Router(_partitions(settings), settings.now(), stats, open_traces(settings, "flows.route"))
     flow = Dataflow("route")
     feed = _feed(stats, ends, from_group=not has_run(settings, "route"))
     webhooks = op.input("webhooks", flow, TopicSource(settings, feed, stop))

@@ -20,6 +20,7 @@ from flows.companions import Companions
 from flows.erasures import ErasureList
 from flows.gate import Gate, Pace
 from flows.identity import hash_keys
+from flows.landing_traces import telling_landed
 from flows.running import companied, has_run, recovery_folder, run_flow
 from flows.sinks import TopicSink, WarehouseSink
 from flows.sources import Ends, Feed, TopicSource
@@ -34,6 +35,7 @@ from schemas.settings import Settings
 from schemas.statuses import Lane
 from schemas.times import SECOND_MS
 from schemas.topics import DLQ_STATUS, OUTBOUND
+from sql.telemetry.traces import open_traces
 from sql.warehouse import Warehouse
 
 CUTS = {Lane.DELIVERED: Cut(400_000, 0.1), Lane.OTHER: Cut(400_000, 0.25), Lane.READ: Cut(400_000, 0.5)}
@@ -58,6 +60,7 @@ class StatusFlow:
         limit = settings.window_mb << 20
         self.window = Window(folder / "window", self.clock, settings.window, limit, fsync=settings.fsync)
         self.writers: list[Writer] = []
+        self._traces = open_traces(settings, "flows.status")
         self._keys = hash_keys(settings)
         self.erasures = ErasureList(lambda: Warehouse(settings.clickhouse, share=True), stop)
         self._topics = [topic for lane in settings.lanes for topic in topics_of(lane)]
@@ -125,7 +128,8 @@ class StatusFlow:
         def floods() -> bool:
             return any(self._gate.floods(topic) for topic in topics_of(lane))
 
-        writer = Writer(lane, connect, CUTS[lane], floods, self.stats[lane], self.stop)
+        tell = telling_landed(self._traces, lane) if self._traces else None
+        writer = Writer(lane, connect, CUTS[lane], floods, self.stats[lane], self.stop, tell)
         self.writers.append(writer)
         behind_others = lane is not self.settings.lanes[0]
         for topic in topics_of(lane):

@@ -1,7 +1,7 @@
 """Finds the messages of what came without our ids: one thread of lane `other`, under a lock.
 
-    unkeyed + outbound_ids ─▶ outbound_ids ─▶ outbound ─▶ status_events ─▶ unkeyed done
-    waiting + outbound_ids ─▶ status_events ─▶ waiting done
+    unkeyed + outbound_ids ─▶ outbound_ids ─▶ outbound ─▶ ┐
+    waiting + outbound_ids ─────────────────────────────▶ status_events ─▶ unkeyed done ─▶ waiting done
 
 Each arrow is an insert that was answered before the next begins. A crash between two has both done again, and the
 tables' engines make that harmless; a key, once given, stands in outbound_ids before anything counts by it.
@@ -30,17 +30,21 @@ AT_MOST = 200_000
 """Rows a pass."""
 
 _RECENT_MS = 10 * MINUTE_MS
-_REST = 3
+_REST = 8
 """A pass is followed by so many times its own duration of rest, so that a great pile can't take a core."""
 _FULL_REST = 20
-_TIME = pl.Datetime("ms", "UTC")
 _WAITING_KEY = (
     "provider", "provider_message_id", "recipient", "status", "error_code", "raw_status", "event_time", "received_at",
 )  # fmt: skip
-_EVENT = (
-    "campaign_id", "message_key", "attempt", "status", "error_code", "provider", "raw_status", "event_time",
-    "received_at", "sent_at",
+_TIME = pl.Datetime("ms", "UTC")
+_EVENT = pl.Schema(
+    {
+        "campaign_id": pl.String(), "message_key": pl.UInt64(), "attempt": pl.UInt8(), "status": pl.String(),
+        "error_code": pl.String(), "provider": pl.String(), "raw_status": pl.String(),
+        "event_time": _TIME, "received_at": _TIME, "sent_at": _TIME,
+    }
 )  # fmt: skip
+"""What lands, in one type whichever way it came."""
 _ID = (
     "provider", "provider_message_id", "recipient", "campaign_id", "message_key", "attempt", "sent_at",
 )  # fmt: skip
@@ -72,52 +76,70 @@ class Sweeper:
         """One pass; returns how many rows found their message."""
         started = time.monotonic()
         unkeyed, waiting, erased = self._warehouse.ask("waiting_rows").row(0)
-        found = self._give_keys() if unkeyed else 0
-        if waiting and erased:
-            found += self._close_erased(full=full)
-        found += self._match(full=full) if waiting else 0
+        keyed = self._give_keys() if unkeyed else None
+        closed = self._close_erased(full=full) if waiting and erased else 0
+        matched = self._match(full=full) if waiting else None
+        if keyed is not None or matched is not None:
+            self._land(keyed, matched)
+        if matched is not None:
+            self._stats.add(matched=self._close(matched, full=full) - len(matched))
         if full:
             self._full_at = time.monotonic() + max(5.0, _FULL_REST * (time.monotonic() - started))
-        return found
+        return closed + sum(len(frame) for frame in (keyed, matched) if frame is not None)
 
     def finish(self, gives_up: Callable[[], bool] = never) -> None:
         """Match all that can be matched by now, until it is given up."""
         while self.sweep(full=True) and not gives_up():
             pass
 
-    def _give_keys(self) -> int:
-        matched = self._warehouse.ask("unkeyed_matches", at_most=AT_MOST)
-        if not len(matched):
-            return 0
-        ids = matched.filter(pl.col("is_new") == 1).select(*_ID, month=_month(pl.coalesce("sent_at", "at")))
+    def _give_keys(self) -> pl.DataFrame | None:
+        """Records that have their message's key now, if there are any."""
+        keyed = self._warehouse.ask("unkeyed_matches", at_most=AT_MOST)
+        if keyed.is_empty():
+            return None
+        ids = keyed.filter(pl.col("is_new") == 1).select(*_ID, month=_month(pl.coalesce("sent_at", "at")))
         self._warehouse.insert("outbound_ids", ids.unique())
-        self._warehouse.insert("outbound", matched.drop("place", "is_new"))
-        self._land(_outcomes(matched))
-        done = matched.drop("message_key", "is_new").with_columns(pending=pl.lit(-1, pl.Int8))
-        self._warehouse.insert("unkeyed", done)
-        return len(matched)
+        self._warehouse.insert("outbound", keyed.drop("place", "is_new"))
+        return keyed
 
     def _close_erased(self, *, full: bool) -> int:
         """What is known of erased people by their message's id: before matching, which might take another's message."""
         erased = self._warehouse.ask("waiting_erased", waits="waiting", since=_since(full=full))
-        self._warehouse.insert("waiting", erased.select(*_WAITING_KEY, pending=pl.lit(-1, pl.Int8)))
-        self._stats.add(erased=len(erased))
-        return len(erased)
+        closed = self._close(erased, full=full)
+        self._stats.add(erased=closed)
+        return closed
 
-    def _match(self, *, full: bool) -> int:
-        since = _since(full=full)
+    def _match(self, *, full: bool) -> pl.DataFrame | None:
+        """Statuses whose message is known now, if there are any."""
         oldest = self._clock() - WAITS_AT_MOST_MS
-        matched = self._warehouse.ask("waiting_matches", waits="waiting", since=since, oldest=oldest, at_most=AT_MOST)
-        if not len(matched):
-            return 0
-        self._land(matched.select(_EVENT))
-        done = matched.select(*_WAITING_KEY, pending=pl.lit(-1, pl.Int8))
-        self._warehouse.insert("waiting", done)
-        return len(matched)
+        matched = self._warehouse.ask(
+            "waiting_matches", waits="waiting", since=_since(full=full), oldest=oldest, at_most=AT_MOST
+        )
+        return None if matched.is_empty() else matched
 
-    def _land(self, events: pl.DataFrame) -> None:
-        self._warehouse.insert("status_events", events)
-        self._stats.add(matched=len(events))
+    def _land(self, keyed: pl.DataFrame | None, matched: pl.DataFrame | None) -> None:
+        """In one insert, which has its price in nine tables, however few they are."""
+        events = [] if keyed is None else [_outcomes(keyed)]
+        events += [] if matched is None else [matched]
+        landing = pl.concat(frame.select(_EVENT.names()).cast(_EVENT) for frame in events)
+        self._warehouse.insert("status_events", landing)
+        self._stats.add(matched=len(landing))
+        if keyed is not None:
+            done = keyed.drop("message_key", "is_new").with_columns(pending=pl.lit(-1, pl.Int8))
+            self._warehouse.insert("unkeyed", done)
+
+    def _close(self, rows: pl.DataFrame, *, full: bool) -> int:
+        """What no longer waits, with the copies of it that wait as well; returns how many.
+
+        A copy says nothing new, so it doesn't land: with an insert into nine tables for each, the end of a flow took
+        twice as long.
+        """
+        closed = 0
+        while len(rows):
+            self._warehouse.insert("waiting", rows.select(*_WAITING_KEY, pending=pl.lit(-1, pl.Int8)))
+            closed += len(rows)
+            rows = self._warehouse.ask("waiting_copies", since=_since(full=full), at_most=AT_MOST)
+        return closed
 
 
 def _since(*, full: bool) -> int:

@@ -1,82 +1,104 @@
-"""Texts that stand somewhere in a buffer: numbered, hashed, gathered. Compiled by numba, free of the GIL.
+"""Texts at addresses: numbered, hashed, gathered. Compiled by numba, free of the GIL.
 
-A negative length is a null, which counts as empty.
+A negative length is a null, which counts as empty. Whoever calls keeps alive what the texts stand in.
 """
 
 import numpy as np
 from numba import int32, int64, njit, types, uint8, uint32
 
-# With signatures given, this is compiled, or loaded from numba's cache, when the module is imported.
-_BUFFER = types.Array(uint8, 1, "C", readonly=True)
+from flows.words import WORD, byte, put_byte, put_word, same, word
+
+_0, _1, _32 = np.uint64(0), np.uint64(1), np.uint64(32)
+_FNV_OFFSET, _FNV_PRIME = np.uint64(2166136261), np.uint64(16777619)
+_LOW_BITS = np.uint64(0xFFFFFFFF)
+_ODD = np.uint64(0x9E3779B97F4A7C15)
+"""2^64 over the golden ratio: Fibonacci hashing (Knuth, TAOCP 3, 6.4)."""
 
 
 @njit(cache=True, nogil=True)
-def _hash(buffer, start, length):
-    mixed = np.uint64(2166136261)
-    for place in range(start, start + length):
-        mixed = ((mixed ^ np.uint64(buffer[place])) * np.uint64(16777619)) & np.uint64(0xFFFFFFFF)
-    return np.int64(mixed)
+def _size(length):
+    return np.uint64(max(length, 0))
 
 
-@njit(uint32[::1](_BUFFER, int32[::1], int32[::1]), cache=True, nogil=True)
-def hash_texts(buffer, starts, lengths):
+@njit(uint32[::1](int64[::1], int32[::1]), cache=True, nogil=True)
+def hash_texts(starts, lengths):
     """FNV-1a, 32 bits."""
     found = np.empty(len(starts), np.uint32)
     for row in range(len(starts)):
-        found[row] = _hash(buffer, starts[row], max(0, lengths[row]))
+        at = np.uint64(starts[row])
+        end, mixed = at + _size(lengths[row]), _FNV_OFFSET
+        while at < end:
+            mixed = ((mixed ^ np.uint64(byte(at))) * _FNV_PRIME) & _LOW_BITS
+            at += _1
+        found[row] = mixed
     return found
 
 
-@njit(uint8[::1](_BUFFER, int32[::1], int64[::1]), cache=True, nogil=True)
-def gather_texts(buffer, starts, ends):
+@njit(uint8[::1](int64[::1], int64[::1]), cache=True, nogil=True)
+def gather_texts(starts, ends):
     """One behind the other, so that `ends[row + 1]` is where that of a row ends."""
     gathered = np.empty(ends[-1], np.uint8)
+    to = np.uint64(gathered.ctypes.data)
     for row in range(len(starts)):
-        first, length = ends[row], ends[row + 1] - ends[row]
-        gathered[first : first + length] = buffer[starts[row] : starts[row] + length]
+        at, behind = np.uint64(starts[row]), to + np.uint64(ends[row + 1] - ends[row])
+        while to + WORD <= behind:
+            put_word(to, np.int64(word(at)))
+            to, at = to + WORD, at + WORD
+        while to < behind:
+            put_byte(to, byte(at))
+            to, at = to + _1, at + _1
     return gathered
 
 
 @njit(cache=True, nogil=True)
-def _same(buffer, start, length, other, other_length):
-    if max(0, length) != max(0, other_length):
-        return False
-    for place in range(length):  # noqa: SIM110  # numba compiles no generators
-        if buffer[start + place] != buffer[other + place]:
-            return False
-    return True
+def _slot(text, length, slots):
+    """Where to look first in a table of so many slots, a power of two."""
+    mixed = length
+    while length >= WORD:
+        mixed = (mixed ^ word(text)) * _ODD
+        mixed ^= mixed >> _32
+        text, length = text + WORD, length - WORD
+    while length > _0:
+        mixed = (mixed ^ np.uint64(byte(text))) * _ODD
+        text, length = text + _1, length - _1
+    return np.int64((mixed ^ (mixed >> _32)) & np.uint64(slots - 1))
 
 
-@njit(types.Tuple((uint32[::1], int64[::1]))(_BUFFER, int32[::1], int32[::1]), cache=True, nogil=True)
-def intern_texts(buffer, starts, lengths):
-    """Codes, and the first row of each; an open-addressing table of rows, doubled when half full."""
-    rows = len(starts)
-    codes = np.empty(rows, np.uint32)
-    firsts = np.empty(rows, np.int64)
-    table = np.full(64, -1, np.int64)
-    known = 0
-    for row in range(rows):
-        start, length = starts[row], lengths[row]
-        if row and _same(buffer, start, length, starts[row - 1], lengths[row - 1]):
-            codes[row] = codes[row - 1]
-            continue
-        at = _hash(buffer, start, max(0, length)) & (len(table) - 1)
+@njit(cache=True, nogil=True)
+def _doubled(starts, lengths, firsts, slots):
+    """A table of the rows `firsts`."""
+    table = np.full(slots, -1, np.int64)
+    for code in range(len(firsts)):
+        first = firsts[code]
+        at = _slot(np.uint64(starts[first]), _size(lengths[first]), slots)
         while table[at] >= 0:
-            first = firsts[table[at]]
-            if _same(buffer, start, length, starts[first], lengths[first]):
-                break
-            at = (at + 1) & (len(table) - 1)
-        if table[at] >= 0:
-            codes[row] = table[at]
-            continue
-        firsts[known], table[at], codes[row] = row, known, known
-        known += 1
-        if 2 * known > len(table):
-            table = np.full(2 * len(table), -1, np.int64)
-            for code in range(known):
-                first = firsts[code]
-                at = _hash(buffer, starts[first], max(0, lengths[first])) & (len(table) - 1)
-                while table[at] >= 0:
-                    at = (at + 1) & (len(table) - 1)
-                table[at] = code
+            at = (at + 1) & (slots - 1)
+        table[at] = code
+    return table
+
+
+@njit(types.Tuple((uint32[::1], int64[::1]))(int64[::1], int32[::1]), cache=True, nogil=True)
+def intern_texts(starts, lengths):
+    """Codes, and the first row of each; an open-addressing table of codes, doubled when half full."""
+    rows = len(starts)
+    codes, firsts = np.empty(rows, np.uint32), np.empty(rows, np.int64)
+    table, known, code = np.full(64, -1, np.int64), 0, np.int64(-1)
+    last, last_length = _0, _0  # the text of `code`: most are as the one before
+    for row in range(rows):
+        text, length = np.uint64(starts[row]), _size(lengths[row])
+        if code < 0 or length != last_length or not same(text, last, length):
+            at = _slot(text, length, len(table))
+            while table[at] >= 0:
+                first = firsts[table[at]]
+                if length == _size(lengths[first]) and same(text, np.uint64(starts[first]), length):
+                    break
+                at = (at + 1) & (len(table) - 1)
+            code, last, last_length = table[at], text, length
+            if code < 0:
+                code = np.int64(known)
+                firsts[known], table[at] = row, code
+                known += 1
+                if 2 * known > len(table):
+                    table = _doubled(starts, lengths, firsts[:known], 2 * len(table))
+        codes[row] = code
     return codes, firsts[:known]

@@ -22,6 +22,7 @@ NOTHING = -1
 LENGTH_BITS = 32
 _0, _1 = np.uint64(0), np.uint64(1)
 QUOTE, BACKSLASH, SPACE, DELETE, MINUS, DIGIT_0, DIGIT_9 = (np.uint8(ord(char)) for char in '"\\ \x7f-09')
+TRUE, FALSE, NULL = (np.frombuffer(text, np.uint8) for text in (b"true", b"false", b"null"))
 
 WORD = np.uint64(8)
 _BITS = np.uint64(8)
@@ -162,6 +163,27 @@ def whole_number(at, end):
     if digits == _0 or digits > np.uint64(18) or (digits > _1 and byte(first) == DIGIT_0):
         return np.int64(0), NOT_PLAIN
     return (-value if first > begin else value), at
+
+
+@njit(cache=True, nogil=True)
+def digits_end(at, end):
+    """Behind at least one digit."""
+    first = at
+    while at < end and DIGIT_0 <= byte(at) <= DIGIT_9:
+        at += _1
+    return at if at > first else NOT_PLAIN
+
+
+@njit(cache=True, nogil=True)
+def literal_end(at, end, literal):
+    """Behind one of `TRUE`, `FALSE` and `NULL`."""
+    if at + np.uint64(len(literal)) > end:
+        return NOT_PLAIN
+    for char in literal:
+        if byte(at) != char:
+            return NOT_PLAIN
+        at += _1
+    return at
 
 
 @njit(cache=True, nogil=True)

@@ -21,9 +21,10 @@ from numpy.typing import NDArray
 from flows.topics import Producer, open_producer
 from loadgen.command import parser, run, scratch
 from loadgen.processes import Flow, end, variables, wait_until_served
+from loadgen.sightings import Sightings
 from schemas.errors import TidemarkError, UsageError
 from schemas.settings import Settings
-from schemas.statuses import Lane
+from schemas.statuses import Lane, Status
 from schemas.times import MINUTE_MS, wall_clock
 from schemas.topics import partition_column
 from sql.migrate import migrate
@@ -36,10 +37,6 @@ _TICK_S = 0.02
 _LOOK_EVERY_S = 0.025
 _GIVES_UP_S = 120.0
 
-_SEEN = """
-SELECT DISTINCT message_key FROM status_events
-WHERE campaign_id = {campaign:String} AND message_key >= {first:UInt64} AND status = 'delivered'
-"""
 _READ = "SELECT count() AS rows FROM status_events WHERE campaign_id = {campaign:String} AND status = 'read'"
 
 
@@ -119,18 +116,8 @@ class _Watch:
 
     def __init__(self, warehouse: Warehouse, count: int) -> None:
         self._warehouse = warehouse
-        self._first = 0
-        self.seen_at = np.zeros(count)
+        self.delivered = Sightings(warehouse, CAMPAIGN, Status.DELIVERED, count)
         self.read: list[tuple[float, int]] = []
-
-    def look(self) -> bool:
-        """Whether all were seen."""
-        found = self._warehouse.query(_SEEN, {"campaign": CAMPAIGN, "first": self._first})
-        now, keys = time.monotonic(), found["message_key"].to_numpy()
-        self.seen_at[keys[self.seen_at[keys] == 0]] = now
-        unseen = np.flatnonzero(self.seen_at == 0)
-        self._first = int(unseen[0]) if len(unseen) else len(self.seen_at)
-        return not len(unseen)
 
     def look_at_read(self) -> int:
         rows = int(self._warehouse.query(_READ, {"campaign": CAMPAIGN})["rows"][0])
@@ -172,7 +159,7 @@ def _measure(settings: Settings, read: int, trickle: _Trickle, flows: list[Flow]
         _wait_until_reading(watch, flows, deadline_s)
         trickle.start()
         looked_at_read, landed = 0.0, 0
-        while not watch.look() or landed < read:
+        while not watch.delivered.look() or landed < read:
             if time.monotonic() - looked_at_read > 20 * _LOOK_EVERY_S:
                 looked_at_read, landed = time.monotonic(), watch.look_at_read()
             if time.monotonic() > deadline_s:
@@ -189,7 +176,7 @@ def _wait_until_reading(watch: _Watch, flows: list[Flow], deadline_s: float) -> 
 
 
 def _report(read: int, rate: float, processes: int, appended_at: NDArray[np.float64], watch: _Watch) -> Report:
-    latency_ms = 1000 * (watch.seen_at - appended_at)
+    latency_ms = 1000 * (watch.delivered.seen_at - appended_at)
     flooded_until = max((at for at, landed in watch.read if landed < read), default=0.0)
     began, landed = watch.read[0]
     during = latency_ms[appended_at <= flooded_until]

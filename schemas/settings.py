@@ -69,6 +69,12 @@ class Settings(Struct, frozen=True, kw_only=True):
     metrics_port: Annotated[
         int, _about("port of `/metrics`, `/healthz` and `/readyz`, one for each process; 0: none", 0, 65_535)
     ] = 0
+    traces: Annotated[
+        str, _about("`http[s]://HOST:PORT` of a collector that takes spans by OTLP/HTTP; unset: none are made")
+    ] = ""
+    traces_one_in: Annotated[
+        int, _about("of so many messages one is traced, in every process the same", 1, 1_000_000_000)
+    ] = 1000
     log: Annotated[LogFormat, _about("`text` for people or `json`, an object a line")] = "text"
     access: Annotated[Access, _about("`keys`: the API wants one; `open`: it answers everybody on this machine")] = (
         "keys"

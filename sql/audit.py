@@ -23,6 +23,7 @@ from schemas.errors import TidemarkError
 from schemas.settings import Settings
 from schemas.times import utc_text, wall_clock
 from sql.cli import Parser, run
+from sql.dsn import Embedded, parse_dsn
 from sql.warehouse import Warehouse
 
 
@@ -63,6 +64,18 @@ def record(warehouse: Warehouse, action: str, subject: str, details: Mapping[str
     at = pl.lit(datetime.fromtimestamp(entry.at / 1000, UTC)).dt.cast_time_unit("ms").alias("at")
     warehouse.insert("audit_log", pl.DataFrame([msgspec.structs.asdict(entry)]).with_columns(at))
     return entry
+
+
+def note(dsn: str, process: str, action: str, subject: str, details: Mapping[str, Any], actor: str = "") -> None:
+    """Of what is done whether the log can be written or not: then one line on standard error says what it lacks."""
+    parsed = parse_dsn(dsn)
+    try:
+        if isinstance(parsed, Embedded) and not parsed.folder.exists():
+            raise TidemarkError(f"{parsed} does not exist")
+        with Warehouse(dsn) as warehouse:
+            record(warehouse, action, subject, details, actor)
+    except TidemarkError as error:
+        print(f"{process}: not in the audit log: {action} {subject}: {error}", file=sys.stderr, flush=True)
 
 
 def entries(warehouse: Warehouse) -> list[Entry]:

@@ -1,6 +1,7 @@
 """What clickhouse-connect and chDB raise, translated once into our tree."""
 
 import re
+from http.client import IncompleteRead
 
 from clickhouse_connect.driver.exceptions import OperationalError
 
@@ -84,6 +85,8 @@ def _root_cause(error: BaseException) -> str:
         deepest = cause
     if isinstance(deepest, OSError):
         return (deepest.strerror or str(deepest) or type(deepest).__name__).lower()
+    if isinstance(deepest, IncompleteRead):
+        return "connection lost in the middle of an answer"
     return one_line(str(error))
 
 

@@ -21,8 +21,10 @@ _ON = "ON CLUSTER '{cluster}'"
 _TABLE = re.compile(r"CREATE TABLE IF NOT EXISTS (\w+)\s*\((.*)\)\s*ENGINE = (\w+)(?:\(([^)]*)\))?(.*)", re.DOTALL)
 _VIEW = re.compile(r"CREATE MATERIALIZED VIEW IF NOT EXISTS (\w+) TO (\w+) AS(.*)", re.DOTALL)
 _PLAIN_VIEW = re.compile(r"CREATE OR REPLACE VIEW (\w+)(.*)", re.DOTALL)
-_DROP = re.compile(r"DROP VIEW IF EXISTS (\w+)")
+_DROP = re.compile(r"DROP (VIEW|TABLE) IF EXISTS (\w+)")
 _ALTER = re.compile(r"ALTER TABLE (\w+)(.*)", re.DOTALL)
+_OF_DATA = re.compile(r" ADD INDEX | MODIFY SETTING ")
+"""What a Distributed table, which holds no rows, has no use for."""
 _COMMENT = re.compile(r"\A(?:\s*--[^\n]*\n)+")
 _SOURCE = re.compile(r"\bFROM (\w+)\b")
 _KEYS = (
@@ -48,10 +50,13 @@ def clustered(statement: str) -> Iterator[str]:
     elif found := _ALTER.fullmatch(statement):
         if not found[1].startswith("v_"):
             yield f"ALTER TABLE {found[1]}_local {_ON}{found[2]}"
-        if " ADD INDEX " not in found[2]:  # a Distributed table has no data to index
+        if not _OF_DATA.search(found[2]):
             yield f"ALTER TABLE {found[1]} {_ON}{found[2]}"
     elif found := _DROP.fullmatch(statement):
-        yield f"DROP VIEW IF EXISTS {found[1]} {_ON}"
+        kind, name = found.groups()
+        yield f"DROP {kind} IF EXISTS {name} {_ON}"
+        if kind == "TABLE":
+            yield f"DROP TABLE IF EXISTS {name}_local {_ON}"
     elif not statement.startswith(
         "INSERT INTO "
     ):  # which fills a new table from what stands: a new cluster has nothing

@@ -6,9 +6,9 @@ import time
 from collections.abc import Callable
 
 from api.context import Context
-from api.live.checking import NextCheck
-from api.live.closing import close_minutes
-from api.live.pulse import take_pulse
+from api.live.checking import Checking
+from api.live.closing import Closing
+from api.live.pulse import Pulse
 from schemas.errors import TidemarkError
 
 log = logging.getLogger(__name__)
@@ -23,9 +23,9 @@ class Round:
 
 def all_rounds() -> tuple[Round, ...]:
     return (
-        Round("pulse", take_pulse, every_s=5.0, rest=2),
-        Round("closing", close_minutes, every_s=60.0, rest=20),
-        Round("checks", NextCheck(), every_s=1.0, rest=8),
+        Round("pulse", Pulse(), every_s=5.0, rest=2),
+        Round("closing", Closing(), every_s=60.0, rest=20),
+        Round("checks", Checking(), every_s=1.0, rest=8),
     )
 
 

@@ -4,13 +4,13 @@
                                                   └──▶ viewer's queue, full: the viewer is dropped
 
 A topic ticks while somebody watches, and a little longer. Its snapshots are whole, so a viewer that comes back with
-`Last-Event-ID` gets the latest if that is newer, and misses nothing by the ones between.
+`Last-Event-ID` gets the latest at once if that is newer, else the next, and misses nothing by the ones between.
 """
 
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import suppress
 
 from fastapi.sse import format_sse_event
@@ -29,6 +29,9 @@ _WAITING = 3
 """Snapshots that a viewer may be behind before it is dropped."""
 _LINGER_TICKS = 10
 _RETRY_MS = 2_000
+_QUIET_TICKS = 5
+_STILL_HERE = b": still here\n\n"
+"""So that nothing between us and a viewer takes a slow snapshot for a dead connection."""
 
 
 class Built(Struct, frozen=True):
@@ -36,29 +39,28 @@ class Built(Struct, frozen=True):
 
     id: int
     event: bytes
-    encoded: bytes
 
 
 class Identified(BaseModel):
-    """What a topic's snapshots have: an id that grows."""
+    """What a topic's snapshots have: when they were read, in ms since the epoch."""
 
     id: int
 
 
-Build = Callable[[], BaseModel]
+Build = Callable[[], Identified]
 
 
 class Viewer:
     """One connection: its queue, and the task that empties it."""
 
     def __init__(self) -> None:
-        self.queue: asyncio.Queue[Built] = asyncio.Queue(_WAITING)
+        self.queue: asyncio.Queue[bytes] = asyncio.Queue(_WAITING)
         self.task: asyncio.Task[object] | None = None
 
-    def offer(self, built: Built) -> bool:
+    def offer(self, event: bytes) -> bool:
         """False: it is too far behind."""
         try:
-            self.queue.put_nowait(built)
+            self.queue.put_nowait(event)
         except asyncio.QueueFull:
             return False
         return True
@@ -96,6 +98,7 @@ class Topic:
                 break
             except TidemarkError as error:
                 log.warning("live: %s", error)  # the page sees its data age
+                self._send(_STILL_HERE)
             idle = 0 if self.viewers else idle + 1
             due = max(due + TICK_S, time.monotonic())
             await asyncio.sleep(due - time.monotonic())
@@ -104,15 +107,27 @@ class Topic:
 
     async def _tick(self) -> None:
         started = time.perf_counter()
-        snapshot = await asyncio.to_thread(self._build)
-        assert isinstance(snapshot, BaseModel)
+        snapshot = self._numbered(await self._snapshot())
         text = snapshot.model_dump_json()
-        number = int(getattr(snapshot, "id", 0))
-        self.latest = Built(number, format_sse_event(data_str=text, event="snapshot", id=str(number)), text.encode())
+        self.latest = Built(snapshot.id, format_sse_event(data_str=text, event="snapshot", id=str(snapshot.id)))
         self.built += 1
         self.built_ms = (time.perf_counter() - started) * 1000
         self._first.set()
-        for viewer in [viewer for viewer in self.viewers if not viewer.offer(self.latest)]:
+        self._send(self.latest.event)
+
+    def _numbered(self, snapshot: Identified) -> Identified:
+        """Its id grows though the clock be set back or stand: a viewer's last id would hide all that follow."""
+        least = self.latest.id + 1 if self.latest else 0
+        return snapshot if snapshot.id >= least else snapshot.model_copy(update={"id": least})
+
+    async def _snapshot(self) -> Identified:
+        building = asyncio.create_task(asyncio.to_thread(self._build))
+        while not (await asyncio.wait({building}, timeout=_QUIET_TICKS * TICK_S))[0]:
+            self._send(_STILL_HERE)
+        return building.result()
+
+    def _send(self, event: bytes) -> None:
+        for viewer in [viewer for viewer in self.viewers if not viewer.offer(event)]:
             self._drop(viewer)
 
     def _drop(self, viewer: Viewer) -> None:
@@ -162,8 +177,12 @@ class Hub:
             await topic.stop()
 
 
-async def stream(topic: Topic, last_id: int, gone: Callable[[], Awaitable[bool]]) -> AsyncIterator[bytes]:
-    """The events of one viewer, from the latest snapshot on, unless it is the one that it has."""
+async def stream(topic: Topic, last_id: int) -> AsyncGenerator[bytes]:
+    """The events of one viewer, from the latest snapshot on, unless it is the one that it has.
+
+    Until its task is cancelled: by the server when the viewer goes, by the topic when it is too slow. Thousands do this
+    at the same moment, so none has a timer or a look at the connection of its own.
+    """
     viewer = Viewer()
     viewer.task = asyncio.current_task()
     topic.viewers.add(viewer)
@@ -172,10 +191,7 @@ async def stream(topic: Topic, last_id: int, gone: Callable[[], Awaitable[bool]]
         latest = topic.latest
         if latest and latest.id > last_id:
             yield latest.event
-        while not await gone():
-            try:
-                yield (await asyncio.wait_for(viewer.queue.get(), 5 * TICK_S)).event
-            except TimeoutError:
-                yield b": still here\n\n"
+        while True:
+            yield await viewer.queue.get()
     finally:
         topic.viewers.discard(viewer)

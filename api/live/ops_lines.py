@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from api.live.ops_cost import Spent
 from api.live.ops_snapshot import DeadLetterLine, InsertTimes, LaneNow, ProviderNowLine
 from api.live.recent import SPAN_MS, Readings, recent_provider, steps_until
 from api.live.verdict import STEADY_SUCCESS
@@ -65,7 +66,9 @@ def insert_times(series: list[dict[str, Any]], now_ms: int) -> InsertTimes:
     )
 
 
-def provider_line(name: str, channel: str, readings: Readings, repeats: int, now_ms: int) -> ProviderNowLine:
+def provider_line(
+    name: str, channel: str, readings: Readings, repeats: int, spent: Spent | None, now_ms: int
+) -> ProviderNowLine:
     recent = recent_provider(name, readings, now_ms)
     last, first = readings[max(readings)], readings[min(readings)]
     reported = max(0, int(last["reported"]) - int(first["reported"]))
@@ -79,7 +82,26 @@ def provider_line(name: str, channel: str, readings: Readings, repeats: int, now
         repeats=repeats,
         repeat_rate=round(repeats / (repeats + reported), 4) if repeats + reported else None,
         per_s=recent.per_s,
+        cost=round(spent.cost, 4) if spent else None,
+        cost_per_message=spent.each if spent else None,
     )
+
+
+_STILL_SENDS_MS = 15 * SECOND_MS
+
+
+def allowed_together(limits: list[dict[str, Any]], now_ms: int) -> list[float | None]:
+    """By step, of all senders; `limits`: rows of the query of that name."""
+    found: dict[int, float] = {}
+    for row in limits:
+        found[_ms(row["step"])] = found.get(_ms(row["step"]), 0.0) + row["allowed_per_s"]
+    return [found.get(step) for step in steps_until(now_ms)]
+
+
+def allowed_now(limits: list[dict[str, Any]], now_ms: int) -> dict[str, float]:
+    """By channel, where a sender told of itself lately."""
+    lately = [row for row in limits if _ms(row["step"]) >= now_ms - _STILL_SENDS_MS]
+    return {row["channel"]: row["allowed_per_s"] for row in lately}
 
 
 def letters_line(row: dict[str, Any], now_ms: int) -> DeadLetterLine:

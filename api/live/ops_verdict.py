@@ -15,7 +15,10 @@ def judge_operations(
 ) -> OpsVerdict:
     """First match wins."""
     if exactness.wrong:
-        return OpsVerdict(state="act", word="Act now.", sentence="The figures are not exact.", more=exactness.wrong[0])
+        return OpsVerdict(
+            state="act", word="Act now.", sentence="The figures are not exact.",
+            more=f"Data team looks at sql/checks: {exactness.wrong[0]}.",
+        )  # fmt: skip
     if flows_at is None:
         return OpsVerdict(
             state="ready", word="Quiet.", sentence="No flow has told of itself in the last minute.",
@@ -32,11 +35,12 @@ def judge_operations(
         names = ", ".join(f"{lane.flow} {lane.lane}" for lane in behind)
         return OpsVerdict(
             state="watch", word="Watch.", sentence=f"Behind by more than 10 s: {names}.",
-            more="It catches up by itself; if the age grows, start another slice of the flow.",
+            more="It catches up by itself; if the age grows, messaging ops starts another slice of the flow.",
         )  # fmt: skip
     if weak:
         return OpsVerdict(
             state="watch", word="Watch.", sentence=f"Tidemark keeps up; {weak[0].provider} does not.",
-            more=f"Its success over the last minute is {100 * (weak[0].success or 0):.1f}%; the line is at 90%.",
+            more=f"Its success over the last minute is {100 * (weak[0].success or 0):.1f}%; the line is at 90%."
+            " If it stays there for five minutes, messaging ops moves its share.",
         )  # fmt: skip
     return OpsVerdict(state="ok", word="All well.", sentence="Tidemark keeps up.", more="Nobody has to act.")

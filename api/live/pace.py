@@ -6,6 +6,7 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import AwareDatetime, BaseModel, Field
 
+from api.live.recent import reason_in_words
 from schemas.times import MINUTE_MS, SECOND_MS
 
 Phase = Literal["ready", "running", "paused", "silent", "done"]
@@ -13,26 +14,28 @@ SILENT_AFTER_MS = 15 * SECOND_MS
 _QUIET_AFTER_MS = 2 * MINUTE_MS
 _LOOK_BACK_S = 300
 _STRETCH_S = 15
-PAUSED = "paused"
 
 
 class Pace(BaseModel):
     """The sender's own word. `done_at` and its range: what is queued, at the slow and fast stretches of 5 minutes."""
 
-    phase: Phase
-    allowed_per_s: float = 0
-    achieved_per_s: float = Field(0, description="Mean of the last 5 seconds")
-    average_per_s: float = Field(0, description="Since the start")
-    slower_because: str = ""
-    queue: int = Field(0, description="Rendered and waiting, as the sender says")
-    in_flight: int = 0
-    started_at: AwareDatetime | None = None
-    last_at: AwareDatetime | None = None
-    done_at: AwareDatetime | None = None
-    done_from: AwareDatetime | None = None
-    done_to: AwareDatetime | None = None
+    phase: Phase = Field(examples=["running"])
+    allowed_per_s: float = Field(0, examples=[1_307.2])
+    achieved_per_s: float = Field(0, description="Mean of the last 5 seconds", examples=[1_180.4])
+    average_per_s: float = Field(0, description="Since the start", examples=[1_162.0])
+    slower_because: str = Field("", examples=["provider: all connections wait"])
+    why: str = Field("", description="The same in words", examples=["provider answers slowly"])
+    queue: int = Field(0, description="Rendered and waiting, as the sender says", examples=[4_000])
+    in_flight: int = Field(0, examples=[82])
+    started_at: AwareDatetime | None = Field(None, examples=["2026-11-20T18:00:02Z"])
+    last_at: AwareDatetime | None = Field(None, examples=["2026-11-20T18:31:04Z"])
+    done_at: AwareDatetime | None = Field(None, examples=["2026-11-20T18:42:00Z"])
+    done_from: AwareDatetime | None = Field(None, examples=["2026-11-20T18:41:00Z"])
+    done_to: AwareDatetime | None = Field(None, examples=["2026-11-20T18:44:00Z"])
     late_share: float | None = Field(
-        None, description="How much later it is done than at its average pace, of the whole duration at that pace"
+        None,
+        description="How much later it is done than at its average pace, of the whole duration at that pace",
+        examples=[0.031],
     )
 
 
@@ -58,6 +61,7 @@ def pace_of(
         achieved_per_s=round(_mean([row["achieved_per_s"] for row in seconds[-5:]]), 1),
         average_per_s=round(1000 * sent / max(SECOND_MS, last_ms - first_ms + SECOND_MS), 1),
         slower_because=ends["slower_because"],
+        why=reason_in_words(ends["slower_because"]),
         queue=ends["queue"],
         in_flight=ends["in_flight"],
         started_at=ends["first_at"],
@@ -69,8 +73,14 @@ def pace_of(
     return pace
 
 
+def why_paused(slower_because: str) -> str | None:
+    """What the sender was told with the order, "" if nothing; None where it isn't paused."""
+    cause, _, why = slower_because.partition(": ")
+    return why if cause == "paused" else None
+
+
 def _phase(ends: dict[str, Any], last_ms: int, now_ms: int) -> Phase:
-    if ends["slower_because"] == PAUSED:
+    if why_paused(ends["slower_because"]) is not None:
         return "paused"
     if ends["queue"] == 0:
         return "done" if ends["in_flight"] == 0 or now_ms - last_ms > SILENT_AFTER_MS else "running"

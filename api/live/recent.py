@@ -17,19 +17,19 @@ _GAP_MS = 30 * SECOND_MS
 class Recent(BaseModel):
     """Messages a second in each step that ends at `at` (s since the epoch); null: nobody looked."""
 
-    step_s: int = STEP_MS // SECOND_MS
+    step_s: int = Field(STEP_MS // SECOND_MS, examples=[5])
     at: list[int] = Field(examples=[[1_795_240_800, 1_795_240_805]])
-    allowed: list[float | None]
-    sent: list[float | None]
-    delivered: list[float | None]
-    failed: list[float | None]
+    allowed: list[float | None] = Field(examples=[[1_307.2, None]])
+    sent: list[float | None] = Field(examples=[[1_180.4, None]])
+    delivered: list[float | None] = Field(examples=[[1_102.0, None]])
+    failed: list[float | None] = Field(examples=[[31.2, None]])
     events: list["RecentEvent"]
 
 
 class RecentEvent(BaseModel):
     """What happened, to be marked."""
 
-    at: int
+    at: int = Field(examples=[1_795_240_800])
     what: str = Field(examples=["limit 3,500 → 4,000"])
 
 
@@ -140,25 +140,42 @@ def _sender(seconds: list[dict[str, Any]], steps: list[int]) -> tuple[list[float
     return [allowed.get(step) for step in steps], events[-6:]
 
 
+_NOTED = ("paused", "killed", "cancelled", "breaker open", "told to wait", "throttled")
+"""Causes that are marked. Others, as a busy machine, come and go each few seconds and would crowd these out."""
+
+
 def _change(before: dict[str, Any], now: dict[str, Any]) -> str | None:
     if before["allowed_per_s"] != now["allowed_per_s"]:
         return f"limit {before['allowed_per_s']:,.0f} → {now['allowed_per_s']:,.0f}"
-    if before["slower_because"] != now["slower_because"]:
-        return reason_in_words(now["slower_because"]) if now["slower_because"] else "full speed again"
-    return None
+    stopped, stops = (_noted(row["slower_because"]) for row in (before, now))
+    if stopped == stops:
+        return None
+    return stops or "goes on"
+
+
+def _noted(slower_because: str) -> str:
+    """In words; empty for what is not marked."""
+    return reason_in_words(slower_because) if slower_because.partition(": ")[0] in _NOTED else ""
 
 
 _REASONS = {
-    "paused": "paused",
+    "provider": "provider answers slowly",
     "provider_answers": "provider answers slowly",
     "rate_limited": "provider said “too many requests”",
+    "told to wait": "provider said “too many requests”",
+    "throttled": "provider said “too many requests”",
     "breaker": "a route is broken off",
+    "breaker open": "a route is broken off",
     "limit": "at its limit",
     "limiter": "at its limit",
     "cpu": "this machine is busy",
+    "ledger": "the topics take long to write",
+    "producer": "the audience is read too slowly",
+    "priority": "more urgent campaigns go first",
     "quiet_hours": "quiet hours",
 }
 
 
-def reason_in_words(token: str) -> str:
-    return _REASONS.get(token, token.replace("_", " "))
+def reason_in_words(slower_because: str) -> str:
+    """Of the sender's words; what is behind a colon says more where the first is none of ours, as with "paused"."""
+    return _REASONS.get(slower_because.partition(": ")[0], slower_because.replace("_", " "))

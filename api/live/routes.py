@@ -26,7 +26,7 @@ async def watch_campaign(
     request: Request, campaign_id: CampaignId, last_event_id: LastEventId = ""
 ) -> EventSourceResponse:
     """A snapshot a second, as the campaign's report gives it; the same one for all who watch."""
-    return await campaign_events(desk_of(request), request, campaign_id, last_event_id)
+    return await campaign_events(desk_of(request), campaign_id, last_event_id)
 
 
 @router.get("/ops/live", responses=documented() | _EVENTS, response_class=StreamingResponse)
@@ -34,7 +34,7 @@ async def watch_operations(request: Request, last_event_id: LastEventId = "") ->
     """The operations page's snapshot a second."""
     desk = desk_of(request)
     topic = await desk.hub.join("ops", desk.ops)
-    return _events(stream(topic, _number(last_event_id), request.is_disconnected))
+    return _events(stream(topic, _number(last_event_id)))
 
 
 @router.get("/ops", responses=documented())
@@ -49,9 +49,9 @@ def read_campaign(request: Request, campaign_id: CampaignId) -> Snapshot:
     return desk_of(request).watcher(campaign_id).page()
 
 
-async def campaign_events(desk: Desk, request: Request, campaign_id: str, last_event_id: str) -> EventSourceResponse:
+async def campaign_events(desk: Desk, campaign_id: str, last_event_id: str) -> EventSourceResponse:
     topic = await desk.hub.join(f"campaign {campaign_id}", desk.watcher(campaign_id).snapshot)
-    return _events(stream(topic, _number(last_event_id), request.is_disconnected))
+    return _events(stream(topic, _number(last_event_id)))
 
 
 def _events(body: object) -> EventSourceResponse:

@@ -6,8 +6,7 @@ from typing import Literal
 from msgspec import Struct
 from pydantic import AwareDatetime, BaseModel, Field
 
-from api.live.pace import Pace
-from api.live.recent import reason_in_words
+from api.live.pace import Pace, why_paused
 
 State = Literal["act", "paused", "done", "ready", "watch", "ok"]
 WORDS: dict[State, str] = {
@@ -28,12 +27,12 @@ STEADY_SUCCESS = 0.90
 class Verdict(BaseModel):
     """`{done_at}` stands for that time, local to whoever reads."""
 
-    state: State
+    state: State = Field(examples=["ok"])
     word: str = Field(examples=["On track."])
     sentence: str = Field(examples=["63% sent, 95.9% delivered, done about {done_at}."])
     more: str = Field("", examples=["Nobody has to act."])
-    owner: str = Field("", description="Who must act, or nobody")
-    done_at: AwareDatetime | None = None
+    owner: str = Field("", description="Who must act, or nobody", examples=["Messaging ops"])
+    done_at: AwareDatetime | None = Field(None, examples=["2026-11-20T18:42:00Z"])
 
 
 class ProviderNow(Struct, frozen=True):
@@ -127,14 +126,17 @@ def _alarming(facts: Facts) -> bool:
 def _phase(facts: Facts) -> Verdict | None:
     pace = facts.pace
     if pace.phase == "paused":
+        why = why_paused(pace.slower_because)
         return _verdict(
             "paused",
             f"{_sent(facts)} sent, {pace.in_flight:,} are still on their way.",
-            "Nothing more is sent until somebody resumes it.",
+            f"Nothing more is sent until somebody resumes it{f': {why}' if why else ''}.",
         )
     if pace.phase == "done":
         more = (
-            f"Reads still come in: {_percent(facts.read_share)} so far." if facts.read_share else "Nobody has to act."
+            f"Reads still come in: {_percent(facts.read_share)} so far. Nobody has to act."
+            if facts.read_share
+            else "Nobody has to act."
         )
         return _verdict(
             "done", f"{_percent(facts.delivered_share)} delivered, {_percent(facts.failed_share)} failed.", more
@@ -147,10 +149,10 @@ def _phase(facts: Facts) -> Verdict | None:
 def _watch(facts: Facts) -> Verdict | None:
     late = facts.pace.late_share
     if late is not None and late > _LATE and facts.pace.done_at:
-        why = reason_in_words(facts.pace.slower_because) or "no reason given"
+        why = facts.pace.why or "no reason given"
         return _verdict(
             "watch", f"{_sent(facts)} sent, done only about {{done_at}}.",
-            f"{_percent(late)} later than at its average pace: {why}.",
+            f"{_percent(late)} later than at its average pace: {why}. Nobody has to act yet.",
             done_at=facts.pace.done_at,
         )  # fmt: skip
     weak = next((route for route in facts.providers if _is_weak(route)), None)
@@ -160,7 +162,11 @@ def _watch(facts: Facts) -> Verdict | None:
             "If it stays there for five minutes, messaging ops moves its share.", done_at=facts.pace.done_at,
         )  # fmt: skip
     if facts.p95_ms and facts.sla_ms and facts.p95_ms > facts.sla_ms:
-        return _verdict("watch", f"{_progress(facts)}", "95 % take longer than promised.", done_at=facts.pace.done_at)
+        return _verdict(
+            "watch", _progress(facts),
+            "More than 5% take longer than promised. If that lasts five minutes, messaging ops moves messages.",
+            done_at=facts.pace.done_at,
+        )  # fmt: skip
     return None
 
 

@@ -1,7 +1,9 @@
 """Builds a campaign's snapshots: what moves is read each time, what hardly does each ten seconds.
 
-each tick   reached ─ funnel, failures · progress ─ pace · pulse ─ last 15 minutes · flow_stats ─ lag
-each 10 s   totals ─ providers · latency_sample ─ time to deliver · dispositions ─ accounting · splits ─ cost · …
+each tick   stages ─ funnel · reasons ─ failures · progress ─ pace · pulse ─ last 15 minutes · flow_stats ─ lag
+            totals ─ providers, of a large campaign as last read by the pulse
+each 10 s   latency_sample ─ time to deliver · dispositions ─ accounting · splits ─ cost · …
+            of a large campaign as last counted, by `api.live.counted`
 each 5 min  latency_sample of earlier campaigns ─ what is usual
 """
 
@@ -17,6 +19,7 @@ from zoneinfo import ZoneInfo
 from msgspec import Struct
 
 from api.context import Context
+from api.live.counted import QUESTIONS, read_counted
 from api.live.exactness import read_exactness
 from api.live.pace import Pace, pace_of
 from api.live.recent import (
@@ -28,14 +31,14 @@ from api.live.recent import (
     recent_of,
     recent_provider,
 )  # fmt: skip
-from api.live.snapshot import Exactness, FailureLine, Freshness, ProviderLine, Snapshot
+from api.live.snapshot import AllProviders, Exactness, FailureLine, Freshness, ProviderLine, Snapshot
 from api.live.verdict import STEADY_SUCCESS, USUAL_FAILING, Facts, ProviderNow, judge
-from api.reports.accounting import Accounting, read_accounting
+from api.reports.accounting import Accounting, accounting_of
 from api.reports.comparison import Comparison, Curve, compare, read_curves
 from api.reports.cost import Cost, read_cost
-from api.reports.failures import Failure, read_failures
-from api.reports.funnel import Attempts, Funnel, rates_of, read_attempts, read_funnel
-from api.reports.latency import Latency, latency_of, read_cells
+from api.reports.failures import Failing, read_reasons
+from api.reports.funnel import Attempts, Funnel, rates_of, read_funnel
+from api.reports.latency import Latency, cells_of, latency_of
 from api.reports.plan import Plan, read_plan
 from api.reports.timeline import read_heatmap
 from schemas.times import DAY_MS, MINUTE_MS, SECOND_MS
@@ -44,6 +47,7 @@ SLOW_EVERY_S = 10.0
 _CURVES_EVERY_S = 300.0
 _STALE_FLOWS_MS = MINUTE_MS
 _ENOUGH = 20
+_OLD_PULSE_MS = MINUTE_MS
 Answer = TypeVar("Answer")
 
 
@@ -52,7 +56,7 @@ class Fast(Struct, frozen=True):
 
     at_ms: int
     funnel: Funnel
-    failures: list[Failure]
+    failures: list[Failing]
     seconds: list[dict[str, Any]]
     ends: dict[str, Any] | None
     readings: dict[str, Readings]
@@ -64,7 +68,6 @@ class Slow(Struct, frozen=True):
     """What hardly moves from one second to the next."""
 
     plan: Plan
-    providers: list[dict[str, Any]]
     channels: list[dict[str, Any]]
     provider_latency: list[dict[str, Any]]
     latency: Latency
@@ -75,6 +78,7 @@ class Slow(Struct, frozen=True):
     heatmap: list[list[int]] | None
     curves: list[Curve]
     exactness: Exactness
+    counted_at: datetime | None
 
 
 class Watcher:
@@ -86,6 +90,7 @@ class Watcher:
         self._pool = pool
         self._slow: Slow | None = None
         self._slow_at = 0.0
+        self._is_large = False
         self._curves: list[Curve] = []
         self._curves_at = -_CURVES_EVERY_S
         self._sla_missed_since: int | None = None
@@ -97,11 +102,12 @@ class Watcher:
             now = time.monotonic()
             due = self._slow is None or now - self._slow_at >= SLOW_EVERY_S
             slow_parts = self._ask_slow() if due else None
+            providers = None if self._is_large else self._rows("providers")
             fast = self.fast()
             if slow_parts:
                 self._slow, self._slow_at = slow_parts(), now
             assert self._slow is not None
-            return self._compose(fast, self._slow)
+            return self._compose(fast, self._slow, providers.result() if providers else None)
 
     def page(self) -> Snapshot:
         """The same with nothing kept but what earlier campaigns say."""
@@ -109,11 +115,11 @@ class Watcher:
         return self.snapshot()
 
     def fast(self) -> Fast:
-        """The questions of one live tick, together."""
+        """The questions of one live tick of a large campaign, together."""
         at_ms = self._context.clock()
         since = at_ms - SPAN_MS - MINUTE_MS
         funnel = self._go(read_funnel, self._context, self._campaign_id)
-        failures = self._go(read_failures, self._context, self._campaign_id)
+        failures = self._go(read_reasons, self._context, self._campaign_id)
         pulse = self._rows("pulse", since=since, step_ms=STEP_MS)
         trends = self._rows("reason_trends", since=since, step_ms=STRIP_MS)
         seconds, ends = self._rows("pace", since=since), self._rows("pace_ends")
@@ -132,31 +138,31 @@ class Watcher:
     def _ask_slow(self) -> Callable[[], Slow]:
         """Asks; the answer waits for all."""
         context, name = self._context, self._campaign_id
-        plan = read_plan(context, name)
-        cells = self._go(read_cells, context, name, exact=False)
-        providers, channels = self._rows("providers"), self._rows("channels")
-        latency = self._rows("provider_latency")
-        accounting = self._go(read_accounting, context, name, plan.audience or 0)
-        attempts = self._go(read_attempts, context, name)
+        plan_told, counted = self._go(read_plan, context, name), read_counted(context, name)
+        self._is_large = counted.at is not None
+        asked = {
+            question: self._rows(question, **parameters)
+            for question, parameters in QUESTIONS.items()
+            if question not in counted.answers
+        }
+        exactness, plan = self._go(read_exactness, context), plan_told.result()
         cost = self._go(read_cost, context, plan)
-        minutes = self._rows("timeline_steps", step_s=60, since=0, before=4_102_444_800)
-        exactness = self._go(read_exactness, context)
 
         def answers() -> Slow:
-            told = minutes.result()
+            told = counted.answers | {question: rows.result() for question, rows in asked.items()}
             return Slow(
                 plan,
-                providers.result(),
-                channels.result(),
-                latency.result(),
-                latency_of(cells.result(), plan.sla_p95_ms, exact=False),
-                accounting.result(),
-                attempts.result(),
+                told["channels"],
+                told["provider_latency"],
+                latency_of(cells_of(told["maturity"]), plan.sla_p95_ms, exact=False),
+                accounting_of(told["accounting"], plan.audience or 0),
+                Attempts(**told["attempts"][0]),
                 cost.result(),
-                told,
-                self._heatmap(told),
+                told["timeline_steps"],
+                self._heatmap(told["timeline_steps"]),
                 self._earlier(plan),
                 exactness.result(),
+                counted.at,
             )
 
         return answers
@@ -178,8 +184,9 @@ class Watcher:
     def _go(self, ask: Callable[..., Answer], *arguments: Any, **named: Any) -> "Future[Answer]":
         return self._pool.submit(ask, *arguments, **named)
 
-    def _compose(self, fast: Fast, slow: Slow) -> Snapshot:
-        queued = slow.accounting.of("queued")
+    def _compose(self, fast: Fast, slow: Slow, asked: list[dict[str, Any]] | None) -> Snapshot:
+        """`asked`: providers; None: as the pulse read them last."""
+        queued = _queued(fast, slow)
         behind_ms = fast.flows[0]["lag_ms"] if fast.flows else 0
         sent_minutes = [row for row in slow.minutes if row["status"] in ("accepted", "sent")]
         pace = pace_of(
@@ -189,7 +196,8 @@ class Watcher:
         )  # fmt: skip
         accepted = [(float(_ms(row["step"])), row["messages"]) for row in slow.minutes if row["status"] == "accepted"]
         comparison = compare(slow.curves, accepted, fast.at_ms - behind_ms)
-        providers = [_provider(row, fast, slow, pace) for row in slow.providers]
+        read_at, rows = self._table(fast, asked)
+        providers = [_provider(row, fast, slow, pace) for row in rows if row["provider"]]
         flows = fast.flows[0] if fast.flows else None
         return Snapshot(
             id=fast.at_ms,
@@ -208,11 +216,28 @@ class Watcher:
             latency=slow.latency,
             recent=recent_of(fast.readings.get("", {}), fast.seconds, fast.at_ms),
             providers=providers,
+            all_providers=_all_providers(rows, read_at),
             failures=[_failure_line(failure, fast) for failure in fast.failures],
             comparison=comparison,
             cost=slow.cost,
             heatmap=slow.heatmap,
             exactness=slow.exactness,
+            counted_at=slow.counted_at,
+        )
+
+    def _table(self, fast: Fast, asked: list[dict[str, Any]] | None) -> tuple[datetime | None, list[dict[str, Any]]]:
+        """Providers and all together, as they were read at once, and when if that is not now.
+
+        Anew where the pulse is old: its campaign gave no sign of life for hours, or this process just began.
+        """
+        if asked is not None:
+            return None, asked
+        last_ms = max(fast.readings.get("", [0]))
+        if fast.at_ms - last_ms > _OLD_PULSE_MS:
+            return None, self._context.rows("providers", campaign_id=self._campaign_id)
+        last = [readings[last_ms] for readings in fast.readings.values() if last_ms in readings]
+        return datetime.fromtimestamp(last_ms / 1000, UTC), sorted(
+            last, key=lambda row: (-row["sent"], row["provider"])
         )
 
     def _facts(
@@ -233,7 +258,7 @@ class Watcher:
             delivered_share=rates.delivered,
             failed_share=rates.failed,
             read_share=rates.read,
-            queued=slow.accounting.of("queued"),
+            queued=_queued(fast, slow),
             gap=slow.accounting.gap,
             wrong_checks=len(slow.exactness.wrong),
             failing_now=failing,
@@ -275,11 +300,28 @@ def _provider(row: dict[str, Any], fast: Fast, slow: Slow, pace: Pace) -> Provid
     )
 
 
+def _all_providers(rows: list[dict[str, Any]], read_at: datetime | None) -> AllProviders:
+    row = next((row for row in rows if not row["provider"]), dict.fromkeys(("sent", "delivered", "read", "failed"), 0))
+    return AllProviders(
+        sent=row["sent"],
+        delivered_rate=_share(row["delivered"], row["sent"]),
+        read_rate=_share(row["read"], row["sent"]),
+        failed_rate=_share(row["failed"], row["sent"]),
+        read_at=read_at,
+    )
+
+
+def _queued(fast: Fast, slow: Slow) -> int:
+    """What was sent since it was counted is queued no more."""
+    since = fast.funnel.sent - slow.accounting.of("handed over") if slow.counted_at else 0
+    return max(0, slow.accounting.of("queued") - max(0, since))
+
+
 def _decided(fast: Fast, provider: str) -> int:
     return recent_provider(provider, fast.readings.get(provider, {}), fast.at_ms).decided
 
 
-def _failure_line(failure: Failure, fast: Fast) -> FailureLine:
+def _failure_line(failure: Failing, fast: Fast) -> FailureLine:
     grown = [
         row["messages"] for row in fast.trends if row["reason"] == reason_key(failure.provider, failure.error_code)
     ]

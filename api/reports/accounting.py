@@ -1,5 +1,7 @@
 """Where is every message of the audience? Disjoint lines that sum up to it, any gap shown."""
 
+from typing import Any
+
 from pydantic import BaseModel, Field
 
 from api.context import Context
@@ -15,7 +17,7 @@ class AccountingLine(BaseModel):
 class Accounting(BaseModel):
     """A message counts in the first line that holds of it. `gap` is 0 when the lines sum up to the audience."""
 
-    audience: int
+    audience: int = Field(examples=[200_000])
     lines: list[AccountingLine]
     gap: int = Field(description="Messages known beyond the audience", examples=[0])
 
@@ -25,7 +27,10 @@ class Accounting(BaseModel):
 
 
 def read_accounting(context: Context, campaign_id: str, audience: int) -> Accounting:
-    rows = context.rows("accounting", campaign_id=campaign_id)
+    return accounting_of(context.rows("accounting", campaign_id=campaign_id), audience)
+
+
+def accounting_of(rows: list[dict[str, Any]], audience: int) -> Accounting:
     lines = [AccountingLine(what=row["what"], messages=row["messages"]) for row in rows if row["what"] != _OVERDRAWN]
     total = sum(line.messages for line in lines)
     return Accounting(audience=audience, lines=lines, gap=total - audience)

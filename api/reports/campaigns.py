@@ -7,7 +7,7 @@ from pydantic import AwareDatetime, BaseModel, Field
 
 from api.access import CanRead
 from api.context import Asking, Context
-from api.live.pace import PAUSED, SILENT_AFTER_MS, Phase
+from api.live.pace import SILENT_AFTER_MS, Phase, why_paused
 from api.problems import documented
 from api.reports.funnel import share
 from schemas.times import MINUTE_MS
@@ -22,22 +22,24 @@ class CampaignLine(BaseModel):
     campaign_id: str = Field(examples=["autumn-sale"])
     name: str = Field(examples=["Autumn sale"])
     channel: str = Field(examples=["whatsapp"])
-    audience: int
-    frozen_at: AwareDatetime
-    phase: Phase
-    sent: int
-    delivered: int
-    read: int
-    clicked: int
-    failed: int
-    delivered_rate: float | None
-    read_rate: float | None
-    failed_rate: float | None
-    last_at: AwareDatetime | None = Field(description="When its sender last told of itself")
+    audience: int = Field(examples=[200_000])
+    frozen_at: AwareDatetime = Field(examples=["2026-11-20T18:00:00Z"])
+    phase: Phase = Field(examples=["running"])
+    sent: int = Field(examples=[194_020])
+    delivered: int = Field(examples=[176_310])
+    read: int = Field(examples=[70_500])
+    clicked: int = Field(examples=[6_120])
+    failed: int = Field(examples=[5_900])
+    delivered_rate: float | None = Field(examples=[0.9087])
+    read_rate: float | None = Field(examples=[0.3634])
+    failed_rate: float | None = Field(examples=[0.0304])
+    last_at: AwareDatetime | None = Field(
+        description="When its sender last told of itself", examples=["2026-11-20T18:31:04Z"]
+    )
 
 
 class CampaignPage(BaseModel):
-    total: int = Field(description="Campaigns that fit the search")
+    total: int = Field(description="Campaigns that fit the search", examples=[14])
     campaigns: list[CampaignLine]
 
 
@@ -78,7 +80,7 @@ def _phase(row: dict[str, Any], told: dict[str, Any], now_ms: int) -> Phase:
         if not row["sent"]:
             return "ready"
         return "running" if now_ms - row["frozen_at"].timestamp() * 1000 < _SETTLES_MS else "done"
-    if told["slower_because"] == PAUSED:
+    if why_paused(told["slower_because"]) is not None:
         return "paused"
     if told["queue"] == 0:
         return "done"

@@ -26,16 +26,16 @@ class Usual(BaseModel):
     """What was usual for messages as old as these: shares of those sent, from the least to the most."""
 
     status: str = Field(examples=["read"])
-    lowest: float
-    highest: float
-    settles_lowest: float = Field(description="Share in the end")
-    settles_highest: float
-    maturing: bool = Field(description="The share in the end lies well above that at this age")
+    lowest: float = Field(examples=[0.331])
+    highest: float = Field(examples=[0.362])
+    settles_lowest: float = Field(description="Share in the end", examples=[0.66])
+    settles_highest: float = Field(examples=[0.70])
+    maturing: bool = Field(description="The share in the end lies well above that at this age", examples=[True])
 
 
 class EarlierCampaign(BaseModel):
-    campaign_id: str
-    name: str
+    campaign_id: str = Field(examples=["summer-sale"])
+    name: str = Field(examples=["Summer sale"])
 
 
 class Comparison(BaseModel):

@@ -1,6 +1,6 @@
 """What did the campaign cost, by the price of a message to each country?"""
 
-from pydantic import BaseModel, Field
+from pydantic import AwareDatetime, BaseModel, Field
 
 from api.context import Context
 from api.reports.plan import Plan
@@ -21,16 +21,27 @@ class Cost(BaseModel):
     """In the currency of the plan's price table. `complete` false: a country has no price."""
 
     total: float = Field(examples=[17_980.4])
-    per_message: float | None
-    per_delivered: float | None
-    complete: bool
+    per_message: float | None = Field(examples=[0.092671])
+    per_delivered: float | None = Field(examples=[0.101982])
+    complete: bool = Field(examples=[True])
     countries: list[CountryCost]
+    counted_at: AwareDatetime | None = Field(
+        None,
+        description="Countries of a large campaign are counted in the background, then; null: counted now",
+        examples=["2026-11-20T18:30:00Z"],
+    )
+
+
+def price_of(plan: Plan, country: str) -> float | None:
+    """Of one message there."""
+    return plan.prices.get(country, plan.prices.get(OTHERS))
 
 
 def read_cost(context: Context, plan: Plan) -> Cost:
     countries, sent, delivered = [], 0, 0
-    for row in read_split(context, plan.campaign_id, "country").rows:
-        price = plan.prices.get(row.value, plan.prices.get(OTHERS))
+    split = read_split(context, plan.campaign_id, "country")
+    for row in split.rows:
+        price = price_of(plan, row.value)
         cost = None if price is None else round(price * row.sent, 4)
         countries.append(CountryCost(country=row.value, messages=row.sent, price=price, cost=cost))
         sent, delivered = sent + row.sent, delivered + row.delivered
@@ -41,4 +52,5 @@ def read_cost(context: Context, plan: Plan) -> Cost:
         per_delivered=round(total / delivered, 6) if delivered else None,
         complete=all(country.price is not None for country in countries),
         countries=countries,
+        counted_at=split.counted_at,
     )

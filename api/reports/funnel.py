@@ -16,32 +16,32 @@ class Funnel(BaseModel):
     failed: int = Field(description="Failed, and neither delivered nor read nor clicked", examples=[5_900])
     failed_ever: int = Field(description="Any attempt failed", examples=[8_210])
     rejected: int = Field(description="Refused by the provider before it took the message", examples=[820])
-    complained: int
-    unsubscribed: int
-    retried: int = Field(description="Tried more than once")
+    complained: int = Field(examples=[31])
+    unsubscribed: int = Field(examples=[412])
+    retried: int = Field(description="Tried more than once", examples=[5_620])
 
 
 class Rates(BaseModel):
     """Shares of the cohort sent, from 0 to 1; null while nothing is sent."""
 
     delivered: float | None = Field(examples=[0.9087])
-    delivered_with_inferred: float | None
-    read: float | None
-    clicked: float | None
-    clicked_of_read: float | None
-    failed: float | None
-    complained: float | None
-    unsubscribed: float | None
+    delivered_with_inferred: float | None = Field(examples=[0.935])
+    read: float | None = Field(examples=[0.3634])
+    clicked: float | None = Field(examples=[0.0315])
+    clicked_of_read: float | None = Field(examples=[0.0868])
+    failed: float | None = Field(examples=[0.0304])
+    complained: float | None = Field(examples=[0.0002])
+    unsubscribed: float | None = Field(examples=[0.0021])
 
 
 class Attempts(BaseModel):
     """What trying again brought. A message arrived when it was delivered, read or clicked."""
 
-    first_sent: int = Field(description="Messages tried once")
-    first_arrived: int
-    retried_sent: int = Field(description="Messages tried again")
-    retried_arrived: int
-    arrived_only_by_retry: int
+    first_sent: int = Field(description="Messages tried once", examples=[188_400])
+    first_arrived: int = Field(examples=[180_100])
+    retried_sent: int = Field(description="Messages tried again", examples=[5_620])
+    retried_arrived: int = Field(examples=[1_312])
+    arrived_only_by_retry: int = Field(examples=[1_204])
 
 
 def read_funnel(context: Context, campaign_id: str) -> Funnel:

@@ -1,4 +1,4 @@
-"""One message: all that the sender said and the providers reported of it."""
+"""The messages behind a figure, and of each all that the sender said and the providers reported."""
 
 from typing import Annotated, Any, Literal
 
@@ -8,8 +8,11 @@ from pydantic import AwareDatetime, BaseModel, Field, model_validator
 
 from api.access import CanExport
 from api.context import Asking, CampaignId, Context
+from api.keys import Key
+from api.noted import note
 from api.problems import Refusal, documented
 from api.reports.plan import read_plan
+from api.reports.rows import Choice, read_page
 from flows.identity import hash_keys
 
 router = APIRouter(
@@ -19,6 +22,11 @@ router = APIRouter(
     responses=documented(404),
 )
 State = Literal["", "clicked", "read", "delivered", "failed", "sent", "rejected", "other"]
+Reached = Literal["", "sent", "delivered", "read", "clicked", "failed"]
+Line = Literal[
+    "", "handed over", "in doubt", "in flight", "screened: suppressed", "screened: capped", "screened: expired",
+    "screened: invalid", "screened: duplicate", "screened: unrenderable", "screened: cancelled", "rejected for good",
+]  # fmt: skip
 LARGEST_KEY = 2**63 - 1
 
 
@@ -26,57 +34,59 @@ class Message(BaseModel):
     """When a message first reached each status; null: not reported."""
 
     message_key: str = Field(description="An integer; as text, because browsers round above 2^53", examples=["10493"])
-    state: str = Field(description="How far it got", examples=["read"])
-    accepted_at: AwareDatetime | None
-    rejected_at: AwareDatetime | None
-    sent_at: AwareDatetime | None
-    deferred_at: AwareDatetime | None
-    delivered_at: AwareDatetime | None
-    read_at: AwareDatetime | None
-    clicked_at: AwareDatetime | None
-    failed_at: AwareDatetime | None
-    complained_at: AwareDatetime | None
-    unsubscribed_at: AwareDatetime | None
+    state: str = Field(
+        description="How far it got; where nothing was reported of it, its line of the accounting", examples=["read"]
+    )
+    accepted_at: AwareDatetime | None = Field(examples=["2026-11-20T18:04:11Z"])
+    rejected_at: AwareDatetime | None = Field(examples=[None])
+    sent_at: AwareDatetime | None = Field(examples=["2026-11-20T18:04:12Z"])
+    deferred_at: AwareDatetime | None = Field(examples=[None])
+    delivered_at: AwareDatetime | None = Field(examples=["2026-11-20T18:04:13Z"])
+    read_at: AwareDatetime | None = Field(examples=["2026-11-20T18:20:44Z"])
+    clicked_at: AwareDatetime | None = Field(examples=[None])
+    failed_at: AwareDatetime | None = Field(examples=[None])
+    complained_at: AwareDatetime | None = Field(examples=[None])
+    unsubscribed_at: AwareDatetime | None = Field(examples=[None])
 
 
 class MessagePage(BaseModel):
     messages: list[Message]
-    after: str | None = Field(description="Ask with it for the next ones; null: there are no more")
+    after: str | None = Field(description="Ask with it for the next ones; null: there are no more", examples=["10493"])
 
 
 class Report(BaseModel):
     """What a provider reported; of repeats the earliest."""
 
-    attempt: int
-    status: str
-    error_code: str
-    provider: str
-    raw_status: str
-    event_time: AwareDatetime
-    received_at: AwareDatetime
-    sent_at: AwareDatetime | None
+    attempt: int = Field(examples=[1])
+    status: str = Field(examples=["delivered"])
+    error_code: str = Field(examples=[""])
+    provider: str = Field(examples=["meta_whatsapp"])
+    raw_status: str = Field(examples=["delivered"])
+    event_time: AwareDatetime = Field(examples=["2026-11-20T18:04:13Z"])
+    received_at: AwareDatetime = Field(examples=["2026-11-20T18:04:14Z"])
+    sent_at: AwareDatetime | None = Field(examples=["2026-11-20T18:04:11Z"])
 
 
 class Said(BaseModel):
     """What the sender said."""
 
-    attempt: int
-    type: str
-    reason: str
-    outcome: str
-    final: bool
-    error_code: str
-    at: AwareDatetime
-    sent_at: AwareDatetime | None
-    channel: str
-    provider: str
-    sender: str
-    template: str
-    country: str
+    attempt: int = Field(examples=[1])
+    type: str = Field(examples=["accepted"])
+    reason: str = Field(examples=[""])
+    outcome: str = Field(examples=[""])
+    final: bool = Field(examples=[False])
+    error_code: str = Field(examples=[""])
+    at: AwareDatetime = Field(examples=["2026-11-20T18:04:11Z"])
+    sent_at: AwareDatetime | None = Field(examples=["2026-11-20T18:04:11Z"])
+    channel: str = Field(examples=["whatsapp"])
+    provider: str = Field(examples=["meta_whatsapp"])
+    sender: str = Field(examples=["106540352242922"])
+    template: str = Field(examples=["autumn_sale"])
+    country: str = Field(examples=["NL"])
 
 
 class Trace(BaseModel):
-    message_key: str
+    message_key: str = Field(examples=["10493"])
     said: list[Said]
     reported: list[Report]
 
@@ -98,27 +108,39 @@ class Person(BaseModel):
 def list_messages(
     asking: Asking,
     campaign_id: CampaignId,
-    state: State = "",
-    error_code: Annotated[str, Query(max_length=128, description="That failed for this reason")] = "",
+    state: Annotated[State, Query(description="How far it got")] = "",
+    reached: Annotated[Reached, Query(description="Those that the figure of this name counts")] = "",
+    line: Annotated[Line, Query(description="Those of this line of the accounting; queued ones have no key yet")] = "",
+    provider: Annotated[str, Query(max_length=128, description="By what this one reported, reached or failed")] = "",
+    error_code: Annotated[
+        str | None, Query(max_length=128, description="That failed for this reason; empty: none was given")
+    ] = None,
     after: Annotated[int, Query(ge=-1, le=LARGEST_KEY, description="Key of the last message seen")] = -1,
     at_most: Annotated[int, Query(ge=1, le=1_000)] = 50,
 ) -> MessagePage:
-    """By key; the rows behind a figure."""
+    """By key; the rows behind a figure. No figure counts by `line` and anything else, or by `state` or `reached` and an
+    `error_code`."""
+    choice = Choice(state, reached, line, provider, error_code)
+    if not choice.is_one():
+        raise Refusal(422, "A parameter is wrong", "query: no figure counts by all of these")
     read_plan(asking, campaign_id)
-    rows = asking.rows(
-        "messages_page", campaign_id=campaign_id, state=state, error_code=error_code, after=after, at_most=at_most
-    )
-    messages = [_message(row) for row in rows]
-    return MessagePage(messages=messages, after=messages[-1].message_key if len(messages) == at_most else None)
+    page = read_page(asking, campaign_id, choice, after, at_most)
+    messages = [_message(row) for row in page.rows.to_dicts()]
+    return MessagePage(messages=messages, after=None if page.after is None else str(page.after))
 
 
 @router.post("/find")
-def find_messages(asking: Asking, campaign_id: CampaignId, person: Person) -> list[Trace]:
-    """All that happened to the messages of a recipient, or with a provider's id. In the body, so that no log has it."""
+def find_messages(asking: Asking, campaign_id: CampaignId, person: Person, key: Key = CanExport) -> list[Trace]:
+    """All that happened to the messages of a recipient, or with a provider's id. In the body, so that no log has it.
+
+    That somebody was looked up stands in the audit log, by the keyed hash.
+    """
     read_plan(asking, campaign_id)
     text = person.recipient or person.provider_message_id or ""
     question = "messages_of_recipient" if person.recipient else "messages_of_id"
-    found = asking.rows(question, campaign_id=campaign_id, hashes=_hashes(asking, text))
+    hashes = _hashes(asking, text)
+    found = asking.rows(question, campaign_id=campaign_id, hashes=hashes)
+    note(asking, key, "look-up", campaign_id, person=hashes[0], messages=len(found))
     return [_trace(asking, campaign_id, row["message_key"]) for row in found]
 
 

@@ -13,10 +13,14 @@ class Plan(BaseModel):
     name: str = Field(examples=["Autumn sale"])
     channel: str = Field(examples=["whatsapp"])
     audience: int | None = Field(description="Messages planned", examples=[200_000])
-    frozen_at: AwareDatetime | None = None
-    limit_per_s: float | None = Field(None, description="Messages a second that it may be sent at")
-    sla_p95_ms: int | None = Field(None, description="Promise: 95 % delivered within this time")
-    prices: dict[str, float] = Field(default_factory=dict, description="Cost of a message by country, '' for others")
+    frozen_at: AwareDatetime | None = Field(None, examples=["2026-11-20T18:00:00Z"])
+    limit_per_s: float | None = Field(None, description="Messages a second that it may be sent at", examples=[1_307.2])
+    sla_p95_ms: int | None = Field(None, description="Promise: 95 % delivered within this time", examples=[10_000])
+    prices: dict[str, float] = Field(
+        default_factory=dict,
+        description="Cost of a message by country, '' for others",
+        examples=[{"NL": 0.13, "": 0.08}],
+    )
 
 
 def read_plan(context: Context, campaign_id: str) -> Plan:

@@ -100,10 +100,15 @@ def read_latency_report(
 
 
 @router.get("/splits")
-def read_split_report(asking: Asking, campaign_id: CampaignId, by: Dimension = "channel") -> Split:
+def read_split_report(
+    asking: Asking,
+    campaign_id: CampaignId,
+    by: Dimension = "channel",
+    now: Annotated[bool, Query(description="Count now, which takes seconds for tens of millions of messages")] = False,
+) -> Split:
     """How far messages got, by one dimension."""
     read_plan(asking, campaign_id)
-    return read_split(asking, campaign_id, by)
+    return read_split(asking, campaign_id, by, now=now)
 
 
 @router.get("/cost")

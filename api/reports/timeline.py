@@ -18,7 +18,7 @@ _FAR_S = 4_102_444_800
 class TimelinePoint(BaseModel):
     """A step and the messages that first reached each status in it; a status without any is left out."""
 
-    at: AwareDatetime
+    at: AwareDatetime = Field(examples=["2026-11-20T18:05:00Z"])
     messages: dict[str, int] = Field(examples=[{"delivered": 4_210, "read": 320}])
 
 
@@ -26,9 +26,10 @@ class Timeline(BaseModel):
     step_s: int = Field(examples=[300])
     points: list[TimelinePoint]
     closed_until: AwareDatetime | None = Field(
-        description="Before it, steps stand as they were last counted, at `counted_at`; null: all are counted now"
+        description="Before it, steps stand as they were last counted, at `counted_at`; null: all are counted now",
+        examples=["2026-11-20T18:15:00Z"],
     )
-    counted_at: AwareDatetime | None
+    counted_at: AwareDatetime | None = Field(examples=["2026-11-20T18:30:00Z"])
 
 
 class Heatmap(BaseModel):
@@ -36,7 +37,7 @@ class Heatmap(BaseModel):
 
     status: str = Field(examples=["read"])
     zone: str = Field(examples=["Europe/Amsterdam"])
-    messages: list[list[int]] = Field(description="7 weekdays of 24 hours")
+    messages: list[list[int]] = Field(description="7 weekdays of 24 hours", examples=[[[0] * 24] * 7])
 
 
 def read_timeline(

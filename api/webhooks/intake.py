@@ -12,6 +12,7 @@ import random
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -19,6 +20,9 @@ from flows.topics import Producer, open_producer
 from schemas.errors import TidemarkError, TopicError
 from schemas.settings import Settings
 from schemas.topics import WEBHOOK
+
+if TYPE_CHECKING:
+    from api.webhooks.traced import TracedIntake
 
 log = logging.getLogger(__name__)
 
@@ -52,6 +56,7 @@ class Intake:
         self._filled = asyncio.Event()
         self._pump: asyncio.Task[None] | None = None
         self._thread = ThreadPoolExecutor(1, "webhook-intake")
+        self._traced = _traced(settings)
 
     @property
     def takes(self) -> bool:
@@ -85,6 +90,8 @@ class Intake:
         self._thread.submit(self._close)
         # A broker that is down may have it ask for some seconds more.
         self._thread.shutdown(wait=self._is_up)
+        if self._traced:
+            self._traced.close()
 
     async def _run(self, loop: asyncio.AbstractEventLoop) -> None:
         while True:
@@ -100,6 +107,8 @@ class Intake:
                 if not waiter.done():
                     waiter.set_result(self._is_up)
             self._writing_since_s = None
+            if self._traced and self._is_up:
+                self._traced.durable(lines)
             while not self._is_up:
                 self._refuse_all()
                 await asyncio.sleep(_PROBE_EVERY_S)
@@ -146,3 +155,12 @@ class Intake:
         if self._producer:
             self._producer.close()
             self._producer = None
+
+
+def _traced(settings: Settings) -> "TracedIntake | None":
+    """None where traces are off: the flows' readers, which they need, are then not loaded. Raises UsageError."""
+    if not settings.traces:
+        return None
+    from api.webhooks.traced import traced_intake
+
+    return traced_intake(settings)

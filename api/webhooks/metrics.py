@@ -17,10 +17,12 @@ from prometheus_client.multiprocess import MultiProcessCollector, mark_process_d
 
 from api.webhooks.receiver import Receiver
 from flows.providers import PROVIDERS
+from flows.topics.presence import asking_broker
 from schemas.settings import Settings
-from sql.telemetry.health import Health
+from sql.telemetry.health import Health, State, Verdict
 from sql.telemetry.requests import Counted
 from sql.telemetry.server import TelemetryServer, new_registry
+from sql.telemetry.watch import Watch
 
 _FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 """prometheus_client looks for it when it is imported: it must stand there before the processes start."""
@@ -33,12 +35,17 @@ def counted(receiver: Receiver, settings: Settings, registry: CollectorRegistry 
 
 @contextmanager
 def telling(settings: Settings, health: Health, registry: CollectorRegistry) -> Iterator[None]:
-    """`registry` is served while this lasts, where a port is set. Raises UsageError: it is taken."""
+    """`registry` is served while this lasts, where a port is set. Raises UsageError: it is taken.
+
+    Broken is who has no broker: then providers get 503, and come again.
+    """
     if not settings.metrics_port:
         yield
         return
-    with TelemetryServer(registry, health, settings.metrics_port, settings.http_host):
-        yield
+    with Watch(asking_broker(settings)) as broker:
+        either = lambda: Verdict(State.BROKEN, broker.why) if broker.why else health()  # noqa: E731
+        with TelemetryServer(registry, either, settings.metrics_port, settings.http_host):
+            yield
 
 
 @contextmanager

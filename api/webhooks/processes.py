@@ -13,6 +13,7 @@ from api.webhooks.receiver import Receiver
 from schemas.errors import UsageError
 from schemas.settings import Settings
 from sql.telemetry.health import State, Verdict
+from sql.telemetry.logs import set_up_logs
 from sql.telemetry.server import new_registry
 
 _MOST_WORKERS = 64
@@ -22,6 +23,7 @@ def receive(settings: Settings, host: str, port: int, workers: int) -> int:
     """Until SIGTERM or Ctrl-C; then 0. A process that dies is replaced. Raises UsageError."""
     if not 1 <= workers <= _MOST_WORKERS:
         raise UsageError(f"--workers {workers}: from 1 to {_MOST_WORKERS}")
+    set_up_logs(settings.log)
     receiver = Receiver(settings)  # what is set wrongly shows here, once
     with listening(host, port) as listener:
         address = f"http://{host}:{listener.getsockname()[1]}/webhooks/"
@@ -84,4 +86,5 @@ class Team:
 
 def _work(settings: Settings, listener: socket.socket, parent: int) -> None:
     """One process's share; it ends when its parent has."""
+    set_up_logs(settings.log)
     serve(counted(Receiver(settings), settings), listener, parent)

@@ -10,7 +10,8 @@ from typing import Any
 
 import msgspec
 
-from flows.connectors.http import Answer, Call, HttpConnector, base_url, by_status, dig, refusal, taken
+from flows.connectors.calls import Answer, Call
+from flows.connectors.http import HttpConnector, base_url, by_status, dig, refusal, taken
 from flows.connectors.kind import Kind
 from flows.connectors.tokens import Kept, load_key, write_token
 from flows.sending.outgoing import Outcome, Outgoing, Reaction

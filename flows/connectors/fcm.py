@@ -14,7 +14,8 @@ from urllib.parse import urlencode
 
 import msgspec
 
-from flows.connectors.http import JSON, Answer, Call, HttpConnector, base_url, by_status, dig, refusal, taken
+from flows.connectors.calls import JSON, Answer, Call
+from flows.connectors.http import HttpConnector, base_url, by_status, dig, refusal, taken
 from flows.connectors.kind import Kind
 from flows.connectors.tokens import load_key, write_token
 from flows.sending.outgoing import Outcome, Outgoing, Reaction, Refused

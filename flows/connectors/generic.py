@@ -12,7 +12,8 @@ from urllib.parse import quote
 import msgspec
 from minijinja import Environment, TemplateError
 
-from flows.connectors.http import JSON, Answer, Call, HttpConnector, base_url, by_status, dig, refusal, taken
+from flows.connectors.calls import JSON, Answer, Call
+from flows.connectors.http import HttpConnector, base_url, by_status, dig, refusal, taken
 from flows.connectors.kind import Kind
 from flows.sending.outgoing import Outcome, Outgoing, Reaction, Refused, Taken
 from schemas.errors import UsageError

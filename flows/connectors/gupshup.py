@@ -7,7 +7,8 @@ from collections.abc import Mapping
 
 import msgspec
 
-from flows.connectors.http import JSON, Answer, Call, HttpConnector, base_url
+from flows.connectors.calls import JSON, Answer, Call
+from flows.connectors.http import HttpConnector, base_url
 from flows.connectors.kind import Kind
 from flows.connectors.meta_whatsapp import cloud_message, cloud_outcome
 from flows.sending.outgoing import Outcome, Outgoing

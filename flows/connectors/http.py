@@ -1,52 +1,19 @@
-"""Connectors over HTTP: pure functions make the request and read the answer, one pooled client does the rest.
-
-pyreqwest (Rust, keep-alive, HTTP/2) took 47 µs CPU a request and aiohttp 127, at 16,000 and 6,000 a second.
-"""
+"""Connectors over HTTP: pure functions make the request and read the answer, a client does the rest."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from datetime import timedelta
 from typing import Any
 from urllib.parse import quote, urlsplit
+from urllib.request import getproxies
 
-import msgspec
-from msgspec import Struct
-from pyreqwest.client import Client, ClientBuilder
-from pyreqwest.exceptions import BuilderError, ConnectError, PoolTimeoutError, PyreqwestError
-
+from flows.connectors.calls import Answer, Call, Client, NoAnswerError, NotSentError
+from flows.connectors.http1 import Http1Client
+from flows.connectors.http2 import Http2Client
 from flows.sending.outgoing import Outcome, Outgoing, Reaction, Refused, Taken, Unknown
 from schemas.errors import UsageError
 
-LARGEST_ANSWER_BYTES = 1 << 20
-_CONNECTIONS = 2000
-_CONNECT_WITHIN_S = 10
+_CONNECT_WITHIN_S = 10.0
 _LONGEST_CODE = 100
-
-JSON = ("content-type", "application/json")
-
-
-class Call(Struct, gc=False):
-    """One HTTP request."""
-
-    url: str
-    body: bytes = b""
-    headers: tuple[tuple[str, str], ...] = ()
-    method: str = "POST"
-
-
-class Answer(Struct, gc=False):
-    """Headers are asked for by names in lower case."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-
-    def json(self) -> Any:
-        """The body, or None where it is no JSON."""
-        try:
-            return msgspec.json.decode(self.body)
-        except (msgspec.DecodeError, RecursionError):
-            return None
 
 
 class HttpConnector(ABC):
@@ -98,27 +65,18 @@ class HttpConnector(ABC):
     async def exchange(self, call: Call) -> Answer | Refused | Unknown:
         """The answer, or why there is none: whether the request had left decides what is known of it."""
         try:
-            request = self._open().request(call.method, call.url).headers(call.headers)
-            response = await request.body_bytes(call.body).build().send()
-            body = await response.bytes()
-            return Answer(response.status, response.headers, bytes(body))
-        except (ConnectError, PoolTimeoutError) as error:
-            if _never_left(error):
-                return Refused("not_connected", Reaction.RETRY, _told(error), ails=True)
+            return await self._open().exchange(call)
+        except NotSentError as error:
+            return Refused("not_connected", Reaction.RETRY, _told(error), ails=True)
+        except NoAnswerError as error:
             return Unknown(_told(error))
-        except BuilderError as error:
+        except ValueError as error:
             return Refused("unsendable", Reaction.FAIL, _told(error))
-        except PyreqwestError as error:
-            return Unknown(_told(error))
 
     def _open(self) -> Client:
         if self._client is None:
-            builder = ClientBuilder().max_connections(None).pool_max_idle_per_host(_CONNECTIONS)
-            builder = builder.timeout(timedelta(seconds=self._timeout_s))
-            builder = builder.connect_timeout(timedelta(seconds=min(self._timeout_s, _CONNECT_WITHIN_S)))
-            builder = builder.follow_redirects(False).tcp_nodelay(True).user_agent("tidemark/0.1")
-            builder = builder.http2(True) if self.http2 else builder.http1_only()
-            self._client = builder.build()
+            made = Http2Client if self.http2 or getproxies() else Http1Client
+            self._client = made(self._timeout_s, _CONNECT_WITHIN_S)
         return self._client
 
     async def close(self) -> None:
@@ -126,16 +84,8 @@ class HttpConnector(ABC):
             await self._client.close()
 
 
-def _never_left(error: PyreqwestError) -> bool:
-    """A reset of a kept connection is a ConnectError too: only one of connecting says that nothing was sent."""
-    if isinstance(error, PoolTimeoutError):
-        return True
-    causes = error.args[1].get("causes", []) if len(error.args) > 1 and isinstance(error.args[1], dict) else []
-    return any("(Connect)" in cause.get("message", "") for cause in causes)
-
-
-def _told(error: PyreqwestError) -> str:
-    return " ".join(str(error.args[0] if error.args else error).split())[:200]
+def _told(error: Exception) -> str:
+    return " ".join(str(error).split())[:200]
 
 
 def by_status(answer: Answer, reactions: Mapping[int, Reaction] | None = None) -> Outcome:

@@ -9,7 +9,8 @@ from typing import Any
 
 import msgspec
 
-from flows.connectors.http import JSON, Answer, Call, HttpConnector, base_url, by_status, dig, refusal, taken
+from flows.connectors.calls import JSON, Answer, Call
+from flows.connectors.http import HttpConnector, base_url, by_status, dig, refusal, taken
 from flows.connectors.kind import Kind
 from flows.sending.outgoing import Outcome, Outgoing, Reaction
 

@@ -13,7 +13,8 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from flows.connectors.http import Answer, Call, HttpConnector, base_url, by_status, dig, refusal, taken
+from flows.connectors.calls import Answer, Call
+from flows.connectors.http import HttpConnector, base_url, by_status, dig, refusal, taken
 from flows.connectors.kind import Kind
 from flows.sending.outgoing import Outcome, Outgoing, Reaction
 from schemas.echo import ECHO_NAME, write_tag

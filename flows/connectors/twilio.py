@@ -10,7 +10,8 @@ from urllib.parse import urlencode
 
 import msgspec
 
-from flows.connectors.http import Answer, Call, HttpConnector, base_url, by_status, dig, refusal, taken, with_echo
+from flows.connectors.calls import Answer, Call
+from flows.connectors.http import HttpConnector, base_url, by_status, dig, refusal, taken, with_echo
 from flows.connectors.kind import Kind
 from flows.sending.outgoing import Outcome, Outgoing, Reaction
 

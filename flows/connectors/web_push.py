@@ -15,7 +15,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from flows.connectors.http import Answer, Call, HttpConnector, by_status, refusal, taken
+from flows.connectors.calls import Answer, Call
+from flows.connectors.http import HttpConnector, by_status, refusal, taken
 from flows.connectors.kind import Kind
 from flows.connectors.tokens import load_key, padded, unpadded, write_token
 from flows.sending.outgoing import Outcome, Outgoing, Reaction

@@ -14,7 +14,7 @@ from sql.warehouse import Warehouse
 
 PREFIX = "rebuild_"
 WAITING = "waiting"
-_COUNTED_LATER = ("closed_minutes", "closed_sets")
+_COUNTED_LATER = ("closed_minutes", "closed_sets", "split_counts", "counted_answers")
 _LOOK_EVERY_S = 0.1
 _ABORTED = "(ABORTED)"
 

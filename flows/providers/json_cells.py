@@ -3,26 +3,17 @@
 import numpy as np
 from numba import njit
 
-from flows.providers.json_skip import (
-    CLOSE,
-    CLOSE_LIST,
-    COLON,
-    COMMA,
-    NULL,
-    OPEN,
-    OPEN_LIST,
-    behind,
-    blank_end,
-    literal_end,
-    skipped,
-)
+from flows.providers.json_rows import CODE, COUNT, FIRST_OF_LIST, NOT_NULL, NUMBER, STRANGE, TEXT
+from flows.providers.json_skip import CLOSE, CLOSE_LIST, COLON, COMMA, OPEN, OPEN_LIST, behind, blank_end, skipped
 from flows.words import (
     LENGTH_BITS,
     NOT_PLAIN,
     NOTHING,
+    NULL,
     QUOTE,
     WORD,
     byte,
+    literal_end,
     name_at,
     named,
     put_word,
@@ -30,11 +21,6 @@ from flows.words import (
     whole_number,
     word,
 )
-
-TEXT, NUMBER, COUNT, FIRST_OF_LIST, STRANGE, _CODE = range(6)
-"""What a field may hold: text; a whole number from 0 on; the same, also as text; an array whose first object has such a
-number under a name of its own, read as text; nothing that this scan reads. Each may be null, but for `+ NOT_NULL`."""
-NOT_NULL = 8
 
 _1 = np.uint64(1)
 _LONGEST_COUNT = np.uint64(15)
@@ -80,7 +66,7 @@ def _cell(text, at, end, kind):
     number, after = _count(at, end)
     if kind == TEXT or after == NOT_PLAIN:
         return NOTHING, NOT_PLAIN
-    return (_text_cell(text, at, after) if kind == _CODE else number), after
+    return (_text_cell(text, at, after) if kind == CODE else number), after
 
 
 @njit(cache=True, nogil=True)
@@ -106,7 +92,7 @@ def _object_cell(text, at, end, names, name_ends, inner):
                 return cell, NOT_PLAIN
             at = blank_end(at, end)
             found = True
-            cell, at = (np.int64(NOTHING), NOT_PLAIN) if at >= end else _cell(text, at, end, _CODE)
+            cell, at = (np.int64(NOTHING), NOT_PLAIN) if at >= end else _cell(text, at, end, CODE)
         if at == NOT_PLAIN:
             return cell, at
         at = blank_end(at, end)

@@ -6,10 +6,26 @@ Addresses all; `NOT_PLAIN` for what is no JSON, or may be none to another reader
 import numpy as np
 from numba import njit
 
-from flows.words import BACKSLASH, DIGIT_0, DIGIT_9, MINUS, NOT_PLAIN, QUOTE, SPACE, WORD, byte, plain_bytes, word
+from flows.words import (
+    BACKSLASH,
+    DIGIT_0,
+    DIGIT_9,
+    FALSE,
+    MINUS,
+    NOT_PLAIN,
+    NULL,
+    QUOTE,
+    SPACE,
+    TRUE,
+    WORD,
+    byte,
+    digits_end,
+    literal_end,
+    plain_bytes,
+    word,
+)
 
 COMMA, COLON, OPEN, CLOSE, OPEN_LIST, CLOSE_LIST = (np.uint8(ord(char)) for char in ",:{}[]")
-TRUE, FALSE, NULL = (np.frombuffer(text, np.uint8) for text in (b"true", b"false", b"null"))
 
 _0, _1, _2, _4, _6 = (np.uint64(number) for number in (0, 1, 2, 4, 6))
 _TAB, _NEWLINE, _RETURN, _DOT, _PLUS = (np.uint8(ord(char)) for char in "\t\n\r.+")
@@ -90,40 +106,20 @@ def _string_end(at, end):
 
 
 @njit(cache=True, nogil=True)
-def _digits_end(at, end):
-    """Behind at least one digit."""
-    first = at
-    while at < end and _is_digit(byte(at)):
-        at += _1
-    return at if at > first else NOT_PLAIN
-
-
-@njit(cache=True, nogil=True)
 def _number_end(at, end):
     if byte(at) == MINUS:
         at += _1
     first = at
-    at = _digits_end(at, end)
+    at = digits_end(at, end)
     if at == NOT_PLAIN or (byte(first) == DIGIT_0 and at > first + _1):
         return NOT_PLAIN
     if at < end and byte(at) == _DOT:
-        at = _digits_end(at + _1, end)
+        at = digits_end(at + _1, end)
     if at != NOT_PLAIN and at < end and byte(at) | _LOWER_CASE == _LETTER_E:
         at += _1
         if at < end and (byte(at) == _PLUS or byte(at) == MINUS):
             at += _1
-        at = _digits_end(at, end)
-    return at
-
-
-@njit(cache=True, nogil=True)
-def literal_end(at, end, literal):
-    if at + np.uint64(len(literal)) > end:
-        return NOT_PLAIN
-    for char in literal:
-        if byte(at) != char:
-            return NOT_PLAIN
-        at += _1
+        at = digits_end(at, end)
     return at
 
 

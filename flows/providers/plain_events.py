@@ -18,6 +18,7 @@ from flows.plain_lines import Bytes, Flags, interned
 from flows.providers.bodies import MAX_REPORTS
 from flows.providers.bounds import largest, pattern_of, smallest
 from flows.providers.echo_scan import DOUBTFUL, scan_echoes
+from flows.providers.json_reader import read_documents
 from flows.providers.json_rows import Cells, Rows
 from flows.providers.provider import ECHO, Provider, Request, Shortcut
 from flows.words import LENGTH_BITS, NOTHING, address
@@ -28,6 +29,7 @@ _PLAIN = re.compile(r"[ !#-\[\]-~]*")
 _STATUSES = list(Status)
 _UNKNOWN = _STATUSES.index(Status.UNKNOWN)
 _IDS = ("campaign_id", "message_key", "attempt", "sent_at")
+_START = (1 << LENGTH_BITS) - 1
 NUMBERS = {name for name, kind in STATUS_COLUMNS.items() if kind.is_integer()}
 
 
@@ -67,7 +69,7 @@ def read_plain(provider: Provider, requests: Sequence[Request]) -> tuple[list[Pl
 
 
 def _read(provider: Provider, shortcut: Shortcut, requests: Sequence[Request]) -> tuple[PlainEvents, NDArray[np.int64]]:
-    rows = shortcut.rows.read([request.body or "" for request in requests])
+    rows = read_documents(shortcut.rows, [request.body or "" for request in requests])
     receipts = [request.receipt_id for request in requests]
     texts = [rows.text, "".join(receipts).encode(), provider.name.encode(), *(name.encode() for name in _STATUSES)]
     text = np.frombuffer(b"".join([*texts, bytes(8)]), np.uint8)
@@ -105,7 +107,7 @@ def _completed(
         "attempt": np.where(cells["attempt"] == NOTHING, 1, cells["attempt"]),
         "provider": _or(cells.get("provider"), own, len(status)),
     }
-    campaign, campaigns = interned(text, *_spans(cells["campaign_id"]))
+    campaign, campaigns = interned(*_spans(text, cells["campaign_id"]))
     odd = np.array([bool(name) and not _CAMPAIGN.fullmatch(name) for name in campaigns], np.bool_)
     for name, column in cells.items():
         doubtful |= _beyond(name, column)
@@ -134,13 +136,14 @@ def _add_ids(cells: dict[str, Cells], text: Bytes) -> Flags:
 
 
 def _status_of(provider: Provider, said: Cells, text: Bytes) -> NDArray[np.int64]:
-    codes, distinct = interned(text, *_spans(said))
+    codes, distinct = interned(*_spans(text, said))
     known = [_STATUSES.index(provider.statuses.get(raw, Status.UNKNOWN)) for raw in distinct]
     return np.array(known, np.int64)[codes]
 
 
-def _spans(cells: Cells) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-    return cells.astype(np.int32), (cells >> LENGTH_BITS).astype(np.int32)
+def _spans(text: Bytes, cells: Cells) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+    """Addresses and lengths."""
+    return (cells & _START) + np.int64(address(text)), (cells >> LENGTH_BITS).astype(np.int32)
 
 
 def _or(cells: Cells | None, otherwise: int, rows: int) -> Cells:

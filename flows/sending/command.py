@@ -2,7 +2,6 @@
 
 import argparse
 import logging
-import sys
 from pathlib import Path
 from time import monotonic, sleep
 
@@ -25,6 +24,7 @@ from schemas.settings import Settings
 from schemas.times import wall_clock
 from schemas.topics import DLQ_SEND, OUTBOUND, SEND_CONTROL, SEND_SUPPRESSIONS, STATUS_TOPICS
 from sql.cli import Parser, run
+from sql.telemetry.logs import set_up_logs
 
 ABOUT = """Send campaigns.
 
@@ -59,10 +59,8 @@ def _parser() -> Parser:
 
 
 def _send(options: argparse.Namespace, build: Build) -> int:
-    logging.basicConfig(
-        level=logging.WARNING, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s %(message)s"
-    )
     settings = Settings.from_env()
+    set_up_logs(settings.log, logging.WARNING)
     campaigns = [(load_campaign(Path(name)), Path(name).parent) for name in options.files]
     _refuse_twice([campaign for campaign, _ in campaigns])
     if options.check:

@@ -39,6 +39,8 @@ class Desk:
         self.loop: asyncio.AbstractEventLoop | None = None
         self.ledger_s = 0.002
         """How long the ledger took lately to make something durable, its slow moments above all."""
+        self.ordered: Callable[[Order], None] = lambda _: None
+        """Told of orders that this process gives itself."""
         self._lines: list[Line] = []
         self._settled: list[tuple[Run, int]] = []
 
@@ -77,6 +79,7 @@ class Desk:
         """Holds here at once, and everywhere soon."""
         self.orders.take(order)
         self._lines.append((SEND_CONTROL, 0, encode_order(order)))
+        self.ordered(order)
 
     def suppress(self, change: Change) -> None:
         self.suppressions.take(change)

@@ -8,6 +8,7 @@ Run.queue ─▶ stage (screen, intent durable) ─▶ release (limits) ─▶ c
 import asyncio
 import logging
 import threading
+import time
 from collections.abc import Callable
 
 import uvloop
@@ -21,7 +22,9 @@ from flows.sending.runs import Number, Run, Way
 from flows.sending.screening import Screen
 from flows.sending.settling import Settler
 from flows.sending.staging import Stager
+from flows.sending.traced import tell_answered
 from schemas.errors import TidemarkError
+from sql.telemetry.traces import Traces
 
 log = logging.getLogger(__name__)
 
@@ -35,16 +38,19 @@ _LAST_ANSWERS_S = 5.0
 class Dispatcher:
     """Start it, `add` runs, and `finish` it; all from other threads."""
 
-    def __init__(self, desk: Desk, screen: Screen) -> None:
+    def __init__(self, desk: Desk, screen: Screen, traces: Traces | None = None) -> None:
         self.desk = desk
         self.runs: list[Run] = []
         self.settler = Settler(desk)
         self._stager = Stager(desk, screen, self.settler)
         self._releaser = Releaser(desk, self._launch)
+        self._traces = traces
         self._tasks: set[asyncio.Task[None]] = set()
         self._started = threading.Event()
         self._stops = False
         self._flushed_at = 0.0
+        self.turned_s = 0.0
+        """When it last looked for something to do, by the monotonic clock; 0: not yet."""
         self._thread = threading.Thread(target=self._run, name="dispatcher", daemon=True)
         self.failure: BaseException | None = None
         self.wound_up = threading.Event()
@@ -96,7 +102,7 @@ class Dispatcher:
 
     def _turn(self) -> bool:
         """Whether there is anything to do soon."""
-        now = self.desk.now()
+        now = self.turned_s = self.desk.now()
         for limit in self.desk.limits.values():
             limit.climb(now)
         for run in self.runs:
@@ -114,11 +120,14 @@ class Dispatcher:
     async def _send(self, run: Run, way: Way, number: Number, message: Message) -> None:
         assert message.outgoing is not None
         outcome: Outcome
+        began_ns = time.time_ns()
         try:
             outcome = await way.connector.send(message.outgoing)
         except Exception as bug:  # a bug in one connector costs one message, which is then in doubt
             log.exception("%s", way.reported)
             outcome = Unknown(f"{type(bug).__name__}: {bug}")
+        if self._traces:
+            tell_answered(self._traces, way.reported, way.route.channel, message, outcome, began_ns)
         try:
             self.settler.answered(run, way, number, message, outcome)
         finally:

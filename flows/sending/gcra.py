@@ -12,7 +12,7 @@ CATCH_UP_S = 0.1
 """What a stall took is made up for if it was no longer than this."""
 FASTER = 1.06
 """While it makes up: a plain GCRA with a tolerance that long reached 119 % in the worst 100 ms."""
-SMOOTH_S = 0.008
+SMOOTH_S = 0.004
 """At most so much of a second's share at once."""
 
 

@@ -31,6 +31,7 @@ class Limit:
         self._climbed_at = now
         self._buckets: Pair | None = None
         self._shut = False
+        self._begun = False
         self._lasting = self._smooth = now
         self._seen = 0.0
         self._seen_at = now
@@ -91,6 +92,8 @@ class Limit:
         self._seen += count
         if self._buckets is None:
             return
+        if not self._begun:  # what it was not asked for since it was made is not owed either
+            self._begun, self._lasting = True, now + self._buckets.lasting.tolerance_s
         self._lasting = take(self._lasting, now, self._buckets.lasting, count)
         self._smooth = take(self._smooth, now, self._buckets.smooth, count)
 

@@ -5,12 +5,14 @@ import os
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import ExitStack
 from typing import IO
 
 from bytewax.dataflow import Dataflow
 
 from flows.identity import hash_keys
 from flows.running import recovery_lock, run
+from flows.sending.audited import note_own
 from flows.sending.desk import Desk
 from flows.sending.dispatcher import Dispatcher, own_failure
 from flows.sending.leases import Lease, Leases, Wanted
@@ -21,13 +23,19 @@ from flows.sending.pulse import Pulse, PulseTaker
 from flows.sending.releasing import RANKS
 from flows.sending.runs import Run
 from flows.sending.screening import Caps, Screen
+from flows.sending.sender_metrics import Pace, SenderCollector, sender_verdict
 from flows.sending.session import Session
 from flows.sending.suppression import Change, Suppressions
 from flows.sending.watch import Watch
 from flows.stopping import Stop
 from flows.topics import open_producer
+from flows.topics.presence import asking_broker
 from schemas.errors import TidemarkError
 from schemas.settings import Settings
+from sql.telemetry.health import Verdict
+from sql.telemetry.server import TelemetryServer, new_registry
+from sql.telemetry.traces import open_traces
+from sql.telemetry.watch import Watch as Presence
 
 log = logging.getLogger(__name__)
 
@@ -58,18 +66,26 @@ class Sender:
         self._ledger = LedgerWriter(lambda: open_producer(settings))
         suppressions = Suppressions(hash_keys(settings))
         self._desk = Desk(self._ledger, suppressions, settings.senders or settings.slice.of)
-        self._dispatcher = Dispatcher(self._desk, Screen(suppressions, Caps()))
+        self._desk.ordered = lambda order: note_own(settings, order)
+        self._traces = open_traces(settings, "flows.send")
+        self._dispatcher = Dispatcher(self._desk, Screen(suppressions, Caps()), self._traces)
         self._watch = Watch(settings, suppressions, self._ordered, self._opted)
         self._locks: list[IO[str]] = []
         self.sessions = [Session(settings, one, self._dispatcher) for one in planned]
         runs = [session.run for session in self.sessions]
         self._takers = [PulseTaker(self._desk, run, runs) for run in runs]
+        self._paces: list[Pace] = []
+        self._telemetry = ExitStack()
         self._threads: list[threading.Thread] = []
         self._finished = threading.Event()
         self._leases = Leases(settings.redis, self._wants, self._granted) if settings.redis else None
 
     def start(self) -> None:
         """Raises TidemarkError."""
+        if self._settings.metrics_port:
+            self._telemetry.enter_context(
+                self._served(self._telemetry.enter_context(Presence(asking_broker(self._settings))))
+            )
         sys.setswitchinterval(_SWITCH_S)
         for session in self.sessions:
             self._locks.append(recovery_lock(self._settings, _name(session)))
@@ -85,6 +101,16 @@ class Sender:
             thread = threading.Thread(target=self._flow, args=(session,), name=_name(session), daemon=True)
             self._threads.append(thread)
             thread.start()
+
+    def _served(self, broker: Presence) -> TelemetryServer:
+        registry, settings = new_registry(), self._settings
+        registry.register(SenderCollector(self._desk, [session.run for session in self.sessions]))
+
+        def health() -> Verdict:
+            failure = self.stop.failure or self._dispatcher.failure or self._ledger.failure
+            return sender_verdict(failure, broker.why, self._dispatcher.turned_s, self._paces)
+
+        return TelemetryServer(registry, health, settings.metrics_port, settings.http_host)
 
     def _flow(self, session: Session) -> None:
         try:
@@ -120,8 +146,11 @@ class Sender:
             self._leases.close()
         self._watch.close()
         self._ledger.finish()
+        if self._traces:
+            self._traces.close()
         for lock in self._locks:
             lock.close()
+        self._telemetry.close()
         self._finished.set()
         failure = self.stop.failure or own_failure(self._dispatcher) or self._ledger.failure
         if failure:
@@ -130,6 +159,10 @@ class Sender:
     def pulses(self) -> list[Pulse]:
         """The last second of each campaign, written to the ledger too."""
         taken = [taker.take() for taker in self._takers]
+        self._paces = [
+            Pace(session.campaign.id, pulse.allowed_per_s, pulse.achieved_per_s, pulse.slower_because)
+            for pulse, session in zip(taken, self.sessions, strict=True)
+        ]
         records = [pulse.record(session.campaign.id) for pulse, session in zip(taken, self.sessions, strict=True)]
         self._ledger.put([self._ledger.line(record) for record in records])
         for session in self.sessions:

@@ -1,5 +1,6 @@
 """One campaign in this process, from its file to its end: what the flow's source and steps talk to."""
 
+import threading
 import time
 from typing import Any
 
@@ -21,6 +22,11 @@ from schemas.settings import Settings, parse_duration_ms
 NOTHING: dict[str, Any] = {"low": 0, "positions": {}, "doubts": [], "again": {}, "given_up": {}}
 """The state of a campaign that has not begun."""
 _FAULTS_KEPT = 20
+_AT_ONCE = 100
+"""Rows that are rendered in one go. The dispatcher waits for the interpreter's lock meanwhile: for 10,000, 150 ms."""
+_PLENTY = 5_000
+"""So many in the queue leave time to rest after each go, `_RESTS` times as long as it took."""
+_RESTS = 2.0
 
 
 class Session:
@@ -38,6 +44,8 @@ class Session:
         self.faults: list[str] = []
         self._doubts = Doubts(self.run, self.frozen, dispatcher)
         self._follower: Follower | None = None
+        self._taken_over = threading.Event()
+        """The dispatcher has what `begin` told it: before, nothing to do doesn't mean that all is done."""
         self._done_at = 0.0
 
     # --- opening ---------------------------------------------------------------------------------------------------
@@ -59,6 +67,7 @@ class Session:
         call(lambda: self._doubts.hear(heard))
         self._doubts.take([doubt for doubt in self._ledger.doubts() if self._mine(doubt.seq)])
         self._take_reopened(low, state["again"])
+        call(self._taken_over.set)
         self._follower.start(lambda: self.rows.next, lambda heard: call(lambda: self._doubts.hear(heard)))
 
     def _mine(self, seq: int) -> bool:
@@ -106,8 +115,17 @@ class Session:
         return self.rows.take(self.desk.now(), self.desk.now_ms())
 
     def prepare(self, frame: pl.DataFrame) -> list[Message]:
-        """Screen and render; who is screened out is told at once."""
-        judged = screen_and_render(self.run, frame, self.desk.suppressions, self.desk.now_ms())
+        """Screen and render, a few rows at a time; who is screened out is told at once."""
+        messages: list[Message] = []
+        for rows in frame.iter_slices(_AT_ONCE):
+            began = self.desk.now()
+            messages += self._prepare(rows)
+            if len(self.run.queue) > _PLENTY:
+                time.sleep(_RESTS * (self.desk.now() - began))
+        return messages
+
+    def _prepare(self, rows: pl.DataFrame) -> list[Message]:
+        judged = screen_and_render(self.run, rows, self.desk.suppressions, self.desk.now_ms())
         for message in judged.messages:
             message.attempt = self._ledger.attempts.get(message.seq, 1)
         for reason, count in judged.reasons.items():
@@ -132,7 +150,7 @@ class Session:
 
     def ended(self) -> bool:
         """Everything is settled, or what is in doubt was waited for long enough."""
-        if not self.run.done():
+        if not (self._taken_over.is_set() and self.run.done()):
             return False
         self._done_at = self._done_at or time.monotonic()
         return not self.run.doubts or time.monotonic() - self._done_at >= seconds(self.campaign.settle)

@@ -1,12 +1,12 @@
 """What Tidemark's parts do in a second, measured: `python -m loadgen.bench NAME [--json]`, each with a `--help`.
 
-NAME is one of: pipeline, route, window, backpressure, scale, webhooks, reports, send.
+NAME is one of: pipeline, route, window, latency, backpressure, scale, webhooks, reports, page, send.
 """
 
 import sys
 from collections.abc import Callable
 
-from loadgen.bench import backpressure, pipeline, reports, route, scale, send, webhooks, window
+from loadgen.bench import backpressure, latency, page, pipeline, reports, route, scale, send, webhooks, window
 from loadgen.command import run
 from schemas.errors import UsageError
 
@@ -14,10 +14,12 @@ COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "pipeline": pipeline.command,
     "webhooks": webhooks.command,
     "backpressure": backpressure.command,
+    "latency": latency.command,
     "route": route.command,
     "scale": scale.command,
     "window": window.command,
     "reports": reports.command,
+    "page": page.command,
     "send": send.command,
 }
 """A module each; a command takes the words after its name and returns the exit code."""

@@ -40,7 +40,8 @@ _LANDED = "SELECT toString(status) AS lane, uniqExact(message_key) AS events FRO
 class Report(Struct, kw_only=True):
     """What `--json` prints. Seconds count from ClickHouse's return; memory is the flow's greatest so far, in MB.
 
-    `clearing_per_s`: events landed a second from the return until both lanes had caught up.
+    `backlog`: events that came while it was away. `clearing_per_s`: events landed a second from the return until both
+    lanes had caught up.
     """
 
     source: str
@@ -108,10 +109,12 @@ class _Outage:
             time.sleep(_WARM_UP_S)
             before = tree_usage(self._flow.pid).peak_rss_mb
             self._server.kill()
+            gone = self._load.written
             time.sleep(outage_s)
+            backlog = len(LANES) * (self._load.written - gone)
             self._server.start()
             self._load.stop_in(after_s)
-            report = self._return(source, rate, outage_s, before)
+            report = self._return(source, rate, outage_s, before, backlog)
             self._load.finish()
             wait_until_read(self._settings, [self._flow], _GIVES_UP_S)
             end([self._flow])
@@ -120,10 +123,9 @@ class _Outage:
         finally:
             self._flow.kill()
 
-    def _return(self, source: str, rate: float, outage_s: float, before_mb: float) -> Report:
-        retrying(self._landed, lambda: False, lambda _: None)
-        returned, landed = time.monotonic(), self._landed()
-        backlog = sum(self._load.written - landed[lane] for lane in LANES)
+    def _return(self, source: str, rate: float, outage_s: float, before_mb: float, backlog: int) -> Report:
+        landed = retrying(self._landed, lambda: False, lambda _: None)
+        returned = time.monotonic()
         caught_up: dict[Lane, float] = {}
         near = _CAUGHT_UP_S * rate / len(LANES)
 

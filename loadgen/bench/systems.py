@@ -38,10 +38,11 @@ class System(Struct, frozen=True, kw_only=True):
 
 
 _TABLES = (
-    *("chdb>=4.4,<5", "clickhouse-connect>=1.12,<2", "msgspec>=0.22,<1", "polars>=2.1,<3", "pyarrow>=26,<27"),
+    *("chdb>=4.4,<5", "clickhouse-connect>=1.12,<2", "msgspec>=0.22,<1", "polars>=2.1,<3"),
     *("httptools>=0.9,<1", "lz4>=4.4,<5", "uvicorn>=0.54,<1", "zstandard>=0.25,<1"),
 )
-"""What `sql.warehouse` needs: every peer inserts the way Tidemark does."""
+"""What `sql.warehouse` needs, with pyarrow: every peer inserts the way Tidemark does."""
+_PYARROW = "pyarrow>=26,<27"
 
 OURS = System(name="tidemark", module="loadgen.bench.tidemark")
 SYSTEMS = {
@@ -53,8 +54,23 @@ SYSTEMS = {
         System(
             name="quixstreams",
             module="loadgen.bench.peers.quixstreams",
-            requirements=("quixstreams>=3.28,<4", *_TABLES),
+            requirements=("quixstreams>=3.28,<4", _PYARROW, *_TABLES),
             events_per_record=100,
+        ),
+        System(
+            name="faust",
+            module="loadgen.bench.peers.faust",
+            requirements=(
+                *("faust-streaming[fast,rocksdb,uvloop]>=0.15.3,<0.16", "aiokafka[lz4]>=0.14,<1"),
+                *(_PYARROW, *_TABLES),
+            ),
+            events_per_record=100,
+        ),
+        System(
+            name="pathway",
+            module="loadgen.bench.peers.pathway",
+            requirements=("pathway>=0.33,<0.34", "pyarrow>=25,<26", *_TABLES),
+            events_per_record=1,
         ),
         System(
             name="flink",

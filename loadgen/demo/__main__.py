@@ -102,7 +102,8 @@ def _say_where(settings: Settings, sale: Sale) -> None:
         f"first its audience is read, checked and frozen, {_CHECKED_PER_S:,} a second or fewer"
     )
     name = f"{PREFIX}BROKER"
-    print(f"{name}={settings.broker} {sys.executable} -m flows.send rate {sale.id} {sale.per_s * 2:.0f}")
+    python = os.path.relpath(sys.executable)
+    print(f"{name}={settings.broker} {python} -m flows.send rate {sale.id} {sale.per_s * 2:.0f}")
     address = read_address(Path(settings.clickhouse.removeprefix("chdb://")).resolve())
     if address:
         query = "SELECT status, uniqExact(message_key) FROM v_events GROUP BY status"

@@ -26,7 +26,7 @@ class Entry(Struct, gc=False):
 
 
 class Told(Struct, gc=False):
-    """A status that was told and answered 2xx; `at`: as the body has it, UTC milliseconds, 0 where it has none."""
+    """A status that was told and answered 2xx, at `answered`; `at`: as the body has it, 0 where it has none. UTC ms."""
 
     provider: str
     campaign_id: str
@@ -36,6 +36,7 @@ class Told(Struct, gc=False):
     status: str
     code: str
     at: int
+    answered: int = 0
 
 
 class Pace(Struct, kw_only=True):

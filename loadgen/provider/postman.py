@@ -125,7 +125,8 @@ class Postman:
             self._busy.release()
             self._posting -= len(dues)
         if good:
-            self.told += [_told(report) for report in reports]
+            answered = time.time_ns() // 1_000_000
+            self.told += [_told(report, answered) for report in reports]
         else:
             self._again(dues)
 
@@ -135,9 +136,8 @@ class Postman:
             self._push(time.monotonic() + wait_s, due.report, due.tries + 1)
 
 
-def _told(report: Report) -> Told:
+def _told(report: Report, answered: int) -> Told:
     campaign, key, attempt, sent_at = report.sent.ids()
     provider = report.sent.provider
-    return Told(
-        provider, campaign, key, attempt, sent_at, meaning(provider, report.status), report.code, said_ms(report)
-    )
+    status = meaning(provider, report.status)
+    return Told(provider, campaign, key, attempt, sent_at, status, report.code, said_ms(report), answered)

@@ -56,8 +56,8 @@ FROM
                 FROM
                 (
                     SELECT groupBitmapMergeState(messages) AS reported
-                    FROM reached
-                    WHERE campaign_id = {campaign_id:String} AND status NOT IN ('rejected', 'unsubscribed', 'resubscribed', 'unknown')
+                    FROM stages
+                    WHERE campaign_id = {campaign_id:String} AND stage = 'sent'
                 ) AS r
                 CROSS JOIN
                 (

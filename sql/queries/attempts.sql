@@ -3,17 +3,17 @@
 WITH (
     SELECT
         (
-            groupBitmapMergeStateIf(messages, status NOT IN ('rejected', 'unsubscribed', 'resubscribed', 'unknown')),
-            groupBitmapMergeStateIf(messages, retried AND status NOT IN ('rejected', 'unsubscribed', 'resubscribed', 'unknown')),
-            groupBitmapMergeStateIf(messages, status IN ('delivered', 'read', 'clicked')),
-            groupBitmapMergeStateIf(messages, NOT retried AND status IN ('delivered', 'read', 'clicked'))
+            groupBitmapMergeStateIf(messages, stage = 'sent'),
+            groupBitmapMergeStateIf(messages, stage = 'sent_again'),
+            groupBitmapMergeStateIf(messages, stage = 'arrived'),
+            groupBitmapMergeStateIf(messages, stage = 'arrived_first')
         )
-    FROM reached
-    WHERE campaign_id = {campaign_id:String}
+    FROM stages
+    WHERE campaign_id = {campaign_id:String} AND stage IN ('sent', 'sent_again', 'arrived', 'arrived_first')
 ) AS sets
 SELECT
     bitmapAndnotCardinality(sets.1, sets.2) AS first_sent,
-    bitmapAndCardinality(sets.4, bitmapAndnot(sets.1, sets.2)) AS first_arrived,
+    bitmapAndnotCardinality(sets.4, sets.2) AS first_arrived,
     bitmapCardinality(sets.2) AS retried_sent,
-    bitmapAndCardinality(sets.3, sets.2) AS retried_arrived,
+    bitmapAndCardinality(sets.2, sets.3) AS retried_arrived,
     bitmapAndnotCardinality(sets.3, sets.4) AS arrived_only_by_retry

@@ -13,11 +13,11 @@ SELECT
     c.channel AS channel,
     c.audience AS audience,
     c.frozen_at AS frozen_at,
-    bitmapCardinality(t.sets.1) AS sent,
-    bitmapCardinality(t.sets.2) AS delivered,
-    bitmapCardinality(t.sets.3) AS read,
-    bitmapCardinality(t.sets.4) AS clicked,
-    bitmapAndnotCardinality(t.sets.5, bitmapOr(t.sets.2, bitmapOr(t.sets.3, t.sets.4))) AS failed,
+    t.sent AS sent,
+    t.delivered AS delivered,
+    t.read AS read,
+    t.clicked AS clicked,
+    t.failed AS failed,
     p.last_at AS last_at,
     p.queue AS queue,
     p.in_flight AS in_flight,
@@ -27,15 +27,16 @@ LEFT JOIN
 (
     SELECT
         toString(campaign_id) AS campaign_id,
-        (
-            groupBitmapMergeStateIf(messages, status NOT IN ('rejected', 'unsubscribed', 'resubscribed', 'unknown')),
-            groupBitmapMergeStateIf(messages, status = 'delivered'),
-            groupBitmapMergeStateIf(messages, status = 'read'),
-            groupBitmapMergeStateIf(messages, status = 'clicked'),
-            groupBitmapMergeStateIf(messages, status = 'failed')
-        ) AS sets
-    FROM reached
-    WHERE campaign_id IN (SELECT campaign_id FROM chosen)
+        groupBitmapMergeIf(messages, stage = 'sent') AS sent,
+        groupBitmapMergeIf(messages, stage = 'delivered') AS delivered,
+        groupBitmapMergeIf(messages, stage = 'read') AS read,
+        groupBitmapMergeIf(messages, stage = 'clicked') AS clicked,
+        bitmapAndnotCardinality(
+            groupBitmapMergeStateIf(messages, stage = 'failed'),
+            groupBitmapMergeStateIf(messages, stage = 'arrived')) AS failed
+    FROM stages
+    WHERE stage IN ('sent', 'delivered', 'read', 'clicked', 'failed', 'arrived')
+        AND campaign_id IN (SELECT campaign_id FROM chosen)
     GROUP BY campaign_id
 ) AS t ON t.campaign_id = c.campaign_id
 LEFT JOIN

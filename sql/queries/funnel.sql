@@ -1,29 +1,31 @@
 -- How many messages of the campaign got how far? `sent` is the cohort that all rates are measured against.
-WITH (
-    SELECT
-        (
-            groupBitmapMergeStateIf(messages, status NOT IN ('rejected', 'unsubscribed', 'resubscribed', 'unknown')),
-            groupBitmapMergeStateIf(messages, status = 'delivered'),
-            groupBitmapMergeStateIf(messages, status = 'read'),
-            groupBitmapMergeStateIf(messages, status = 'clicked'),
-            groupBitmapMergeStateIf(messages, status = 'failed'),
-            groupBitmapMergeStateIf(messages, status = 'rejected'),
-            groupBitmapMergeStateIf(messages, status = 'complained'),
-            groupBitmapMergeStateIf(messages, status = 'unsubscribed'),
-            groupBitmapMergeStateIf(messages, retried)
-        )
-    FROM reached
-    WHERE campaign_id = {campaign_id:String}
-) AS sets
 SELECT
-    bitmapCardinality(sets.1) AS sent,
-    bitmapCardinality(sets.2) AS delivered,
-    bitmapAndnotCardinality(bitmapOr(sets.3, sets.4), sets.2) AS delivered_inferred,
-    bitmapCardinality(sets.3) AS read,
-    bitmapCardinality(sets.4) AS clicked,
-    bitmapAndnotCardinality(sets.5, bitmapOr(sets.2, bitmapOr(sets.3, sets.4))) AS failed,
-    bitmapCardinality(sets.5) AS failed_ever,
-    bitmapAndnotCardinality(sets.6, sets.1) AS rejected,
-    bitmapCardinality(sets.7) AS complained,
-    bitmapCardinality(sets.8) AS unsubscribed,
-    bitmapCardinality(sets.9) AS retried
+    bitmapCardinality(sent_set) AS sent,
+    delivered,
+    bitmapCardinality(arrived_set) - delivered AS delivered_inferred,
+    read,
+    clicked,
+    bitmapAndnotCardinality(failed_set, arrived_set) AS failed,
+    bitmapCardinality(failed_set) AS failed_ever,
+    bitmapAndnotCardinality(rejected_set, sent_set) AS rejected,
+    complained,
+    unsubscribed,
+    retried
+FROM
+(
+    SELECT
+        groupBitmapMergeStateIf(messages, stage = 'sent') AS sent_set,
+        groupBitmapMergeStateIf(messages, stage = 'arrived') AS arrived_set,
+        groupBitmapMergeStateIf(messages, stage = 'failed') AS failed_set,
+        groupBitmapMergeStateIf(messages, stage = 'rejected') AS rejected_set,
+        groupBitmapMergeIf(messages, stage = 'delivered') AS delivered,
+        groupBitmapMergeIf(messages, stage = 'read') AS read,
+        groupBitmapMergeIf(messages, stage = 'clicked') AS clicked,
+        groupBitmapMergeIf(messages, stage = 'complained') AS complained,
+        groupBitmapMergeIf(messages, stage = 'unsubscribed') AS unsubscribed,
+        groupBitmapMergeIf(messages, stage = 'retried') AS retried
+    FROM stages
+    WHERE campaign_id = {campaign_id:String} AND stage NOT IN ('sent_again', 'arrived_first')
+)
+-- A set is a granule of some megabytes, few enough that one thread would read them all.
+SETTINGS merge_tree_min_rows_for_concurrent_read = 1, merge_tree_min_bytes_for_concurrent_read = 1

@@ -1,4 +1,5 @@
--- How far did the messages of each provider get, as it reported? A message tried at two providers counts at both.
+-- How far did the messages of each provider get, as it reported? A message tried at two providers counts at both, and once
+-- in the row of the empty provider, which stands for all together.
 SELECT
     toString(provider) AS provider,
     bitmapCardinality(sets.1) AS sent,
@@ -10,6 +11,7 @@ FROM
 (
     SELECT
         provider,
+        grouping(provider) AS is_all,
         (
             groupBitmapMergeStateIf(messages, status NOT IN ('rejected', 'unsubscribed', 'resubscribed', 'unknown')),
             groupBitmapMergeStateIf(messages, status = 'delivered'),
@@ -19,7 +21,7 @@ FROM
         ) AS sets
     FROM totals
     WHERE campaign_id = {campaign_id:String}
-    GROUP BY provider
+    GROUP BY ROLLUP(provider)
 )
-WHERE provider != '' AND sent > 0
-ORDER BY sent DESC, provider
+WHERE is_all OR (provider != '' AND sent > 0)
+ORDER BY is_all, sent DESC, provider

@@ -4,16 +4,17 @@ WITH
     (
         SELECT
             (
-                groupBitmapMergeStateIf(messages, status NOT IN ('rejected', 'unsubscribed', 'resubscribed', 'unknown')),
-                groupBitmapMergeStateIf(messages, status = 'delivered'),
-                groupBitmapMergeStateIf(messages, status = 'read'),
-                groupBitmapMergeStateIf(messages, status = 'clicked'),
+                groupBitmapMergeStateIf(messages, stage = 'sent'),
+                groupBitmapMergeStateIf(messages, stage = 'delivered'),
+                groupBitmapMergeStateIf(messages, stage = 'read'),
+                groupBitmapMergeStateIf(messages, stage = 'clicked'),
                 bitmapAndnot(
-                    groupBitmapMergeStateIf(messages, status = 'failed'),
-                    groupBitmapMergeStateIf(messages, status IN ('delivered', 'read', 'clicked')))
+                    groupBitmapMergeStateIf(messages, stage = 'failed'),
+                    groupBitmapMergeStateIf(messages, stage = 'arrived'))
             )
-        FROM totals
+        FROM stages
         WHERE campaign_id = {campaign_id:String}
+            AND stage IN ('sent', 'delivered', 'read', 'clicked', 'failed', 'arrived')
     ) AS reached,
     known AS
     (

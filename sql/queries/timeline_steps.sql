@@ -8,13 +8,20 @@ WITH
         FROM closed_sets FINAL
         WHERE campaign_id = {campaign_id:String}
     ),
-    (SELECT max(closed_until) FROM closed) AS closed_until,
+    (SELECT max(closed_until) FROM closed_sets WHERE campaign_id = {campaign_id:String}) AS closed_until,
     open AS
     (
         SELECT status, minute, groupBitmapMergeState(messages) AS messages
         FROM minutes
         WHERE campaign_id = {campaign_id:String} AND minute >= closed_until
         GROUP BY status, minute
+    ),
+    -- What stands on both sides is little: to take it from each minute costs less than to take a closed set from each.
+    held AS
+    (
+        SELECT o.status AS status, bitmapAnd(o.messages, c.messages) AS messages
+        FROM (SELECT status, groupBitmapMergeState(messages) AS messages FROM open GROUP BY status) AS o
+        LEFT JOIN closed AS c ON c.status = o.status
     )
 SELECT
     toString(t.status) AS status,
@@ -42,9 +49,9 @@ FROM
             SELECT
                 o.status AS status,
                 o.minute AS minute,
-                if(closed_until = toDateTime(0, 'UTC'), o.messages, bitmapAndnot(o.messages, c.messages)) AS added
+                bitmapAndnot(o.messages, h.messages) AS added
             FROM open AS o
-            LEFT JOIN closed AS c ON c.status = o.status
+            LEFT JOIN held AS h ON h.status = o.status
         )
     )
 ) AS t

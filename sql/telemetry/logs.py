@@ -58,12 +58,12 @@ class Sparing(logging.Filter):
             return count < BURST
 
 
-def set_up_logs(log_format: LogFormat = "text") -> None:
+def set_up_logs(log_format: LogFormat = "text", level: int = logging.INFO) -> None:
     """For a process of ours, once; to standard error."""
     handler = logging.StreamHandler(sys.stderr)
     text = logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s")
     handler.setFormatter(JsonLines() if log_format == "json" else text)
     handler.addFilter(Sparing())
-    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+    logging.basicConfig(level=level, handlers=[handler], force=True)
     for name in _QUIET:
         logging.getLogger(name).setLevel(logging.WARNING)

@@ -10,13 +10,26 @@ import pytest
 from msgspec import Struct
 
 from loadgen.expected import Figures
+from loadgen.plan import Plan
 from loadgen.processes import Flow, end, variables, wait_until_read
 from schemas.settings import Settings
-from tests.parts.flows import Pipeline
+from schemas.times import DAY_MS, HOUR_MS
+from tests.parts.flows import START_MS, Pipeline
 from tests.parts.kafka import free_port
 
 MESSAGES = 4_000
 CAMPAIGN = "autumn-sale"
+EARLIER = Plan(
+    seed=7,
+    messages=3_200,
+    start_ms=START_MS - DAY_MS,
+    duration_ms=5 * HOUR_MS,
+    pilot=False,
+    campaign_id="summer-sale",
+    campaign_name="Summer sale",
+    alone=True,
+)
+"""What the campaign is compared with."""
 _ANSWERS_WITHIN_S = 120.0
 _READ_WITHIN_S = 200.0
 
@@ -66,6 +79,7 @@ def wait_until_it_answers(url: str, process: Flow) -> None:
 def played(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Pipeline, Figures]]:
     pipeline = Pipeline(tmp_path_factory.mktemp("played"), messages=MESSAGES)
     try:
+        pipeline.play(into="lanes", plan=EARLIER)
         expected = pipeline.play(into="lanes")
         flow = pipeline.start("status")
         wait_until_read(pipeline.settings, [flow], _READ_WITHIN_S)

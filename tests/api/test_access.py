@@ -8,10 +8,14 @@ import httpx
 import pytest
 
 from api.access import Gate
-from api.keys import create_key, find_key, revoke_key
+from api.keys import Scope, create_key, find_key, revoke_key
 from api.shield import CONTENT_SECURITY_POLICY
 from api.signing import Signer
-from schemas.errors import UsageError
+from flows.sending.control import Orders
+from flows.sending.watch import read_all
+from schemas.errors import TopicUnknown, UsageError
+from schemas.topics import SEND_CONTROL
+from sql import audit
 from sql.migrate import migrate
 from sql.warehouse import Warehouse
 from tests.api.conftest import Served, api_running
@@ -25,15 +29,23 @@ def locked(served: Served) -> Iterator[str]:
         yield url
 
 
-def key(served: Served, *scopes: str) -> dict[str, str]:
-    chosen = [part for scope in scopes for part in ("--scope", scope)]
-    made = run_python("-m", "api.keys", "--json", "create", "a test", *chosen, dsn=served.settings.clickhouse)
+def key(served: Served, *scopes: Scope) -> dict[str, str]:
+    with Warehouse(served.settings.clickhouse) as warehouse:
+        return bearer(create_key(warehouse, "a test", list(scopes)).key)
+
+
+def bearer(key: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {key}"}
+
+
+def made_by_command(served: Served) -> dict[str, str]:
+    made = run_python("-m", "api.keys", "--json", "create", "a test", "--scope", "read", dsn=served.settings.clickhouse)
     assert made.returncode == 0, made.stderr
-    return {"Authorization": f"Bearer {json.loads(made.stdout)['key']}"}
+    return bearer(json.loads(made.stdout)["key"])
 
 
 def test_keys_open_what_their_scopes_say(client: httpx.Client, served: Served, locked: str) -> None:
-    reader, exporter, admin = key(served, "read"), key(served, "read", "export"), key(served, "admin")
+    reader, exporter, admin = made_by_command(served), key(served, "read", "export"), key(served, "admin")
     report, rows = f"{locked}/api/campaigns", f"{locked}/api/campaigns/autumn-sale/messages"
     assert client.get(report).status_code == 401
     assert client.get(report, headers={"Authorization": "Bearer tm_0.guess"}).status_code == 401
@@ -41,6 +53,31 @@ def test_keys_open_what_their_scopes_say(client: httpx.Client, served: Served, l
     assert client.get(rows, headers=reader).status_code == 403
     assert client.get(rows, headers=exporter).status_code == 200
     assert client.get(rows, headers=admin).status_code == 200
+
+
+def test_only_an_admin_pauses_and_it_stands_in_topic_and_audit_log(
+    client: httpx.Client, served: Served, locked: str
+) -> None:
+    url, wish = f"{locked}/api/campaigns/autumn-sale/orders", {"action": "pause", "why": "wrong price"}
+    assert client.post(url, json=wish, headers=key(served, "read", "export")).status_code == 403
+    assert client.post(url.replace("autumn-sale", "nobody"), json=wish, headers=key(served, "admin")).status_code == 404
+    with pytest.raises(TopicUnknown):
+        orders(served)
+    assert client.post(url, json=wish, headers=key(served, "admin")).status_code == 202
+    assert orders(served).paused == {"autumn-sale": "wrong price"}
+    with Warehouse(served.settings.clickhouse) as warehouse:
+        log = audit.entries(warehouse)
+    assert (log[-1].action, log[-1].subject) == ("pause", "autumn-sale")
+    assert log[-1].actor.endswith(" a test")
+    assert client.post(url, json={"action": "resume"}, headers=key(served, "admin")).status_code == 202
+    assert orders(served).paused == {}
+
+
+def orders(served: Served) -> Orders:
+    """What a sender that starts now would follow."""
+    found = Orders()
+    read_all(served.settings, SEND_CONTROL, found.read).close()
+    return found
 
 
 def test_a_key_becomes_a_session_that_scripts_cannot_read(served: Served, locked: str) -> None:

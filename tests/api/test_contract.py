@@ -2,9 +2,12 @@
 
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
+import jsonschema
 
 from tests.api.conftest import Served
 
@@ -33,3 +36,20 @@ def test_every_operation_reads_well(client: httpx.Client, served: Served) -> Non
                 assert {"401", "429", "503"} <= set(operation["responses"]), where
     fields = schema["components"]["schemas"]["Funnel"]["properties"]
     assert "description" in fields["sent"]
+
+
+def test_every_field_has_an_example_that_fits_it(client: httpx.Client, served: Served) -> None:
+    """But those whose own fields have some."""
+    schema = client.get(f"{served.url}/api/openapi.json").json()
+    models = schema["components"]["schemas"]
+    fields = [(f"{name}.{field}", told) for name, model in models.items() for field, told in properties(model)]
+    plain = [(where, told) for where, told in fields if "#/components" not in str(told)]
+    assert len(plain) > 200
+    assert [where for where, told in plain if not told.get("examples")] == []
+    for where, told in plain:
+        for example in told["examples"]:
+            assert jsonschema.Draft202012Validator(told).is_valid(example), (where, example)
+
+
+def properties(model: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    yield from model.get("properties", {}).items()

@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Error, Page, expect
+from playwright.sync_api import Browser, Error, Locator, Page, expect
 
 from loadgen.processes import environment
 from tests.parts.kafka import free_port
@@ -42,8 +42,9 @@ def _demo(folder: Path, port: int, *arguments: str) -> Iterator[subprocess.Popen
 
 @pytest.mark.timeout(400)
 def test_figures_move_and_end_at_the_simulators_books(browser: Browser, tmp_path: Path) -> None:
+    """Paused and resumed in the browser on the way."""
     port = free_port()
-    with _demo(tmp_path, port, "--messages", "2000", "--seconds", "8") as process:
+    with _demo(tmp_path, port, "--messages", "2000", "--seconds", "20") as process:
         assert process.stdout is not None
         first = process.stdout.readline()
         assert str(port) in first
@@ -51,6 +52,7 @@ def test_figures_move_and_end_at_the_simulators_books(browser: Browser, tmp_path
         _open(page, f"http://127.0.0.1:{port}/c/autumn-sale")
         expect(page.locator("html")).to_have_attribute("data-state", re.compile("live|empty"), timeout=WAIT_MS)
         seen = {page.locator('[data-stage="sent"] .figure').inner_text()}
+        _pause_and_resume(page)
         for line in process.stdout:
             seen.add(page.locator('[data-stage="sent"] .figure').inner_text())
             if line.startswith("every figure is exact: "):
@@ -65,6 +67,37 @@ def test_figures_move_and_end_at_the_simulators_books(browser: Browser, tmp_path
             expect(page.locator(f'[data-stage="{stage}"] .figure')).to_have_text(f"{due[stage]:,}", timeout=WAIT_MS)
         assert len(seen | {f"{due['sent']:,}"}) > 1
         page.close()
+
+
+def _pause_and_resume(page: Page) -> None:
+    """The sender follows, the page says so, and nothing more is handed over meanwhile."""
+    phase, sent = page.locator("#phase"), page.locator('[data-stage="sent"] .figure')
+    expect(sent).not_to_have_text("0", timeout=WAIT_MS)
+    _order(page, "Pause", why="wrong price in it")
+    expect(phase).to_contain_text("paused", timeout=WAIT_MS)
+    expect(page.locator("#pause")).to_have_text("Resume", timeout=WAIT_MS)
+    held = _at_rest(page, sent)
+    _order(page, "Resume", why="")
+    expect(phase).not_to_contain_text("paused", timeout=WAIT_MS)
+    expect(sent).not_to_have_text(held, timeout=WAIT_MS)
+
+
+def _at_rest(page: Page, figure: Locator) -> str:
+    """What it shows once it has not moved for two seconds; a hundred messages a second would move it."""
+    deadline, before = time.monotonic() + WAIT_MS / 1000, ""
+    while (now := figure.inner_text()) != before:
+        assert time.monotonic() < deadline, f"still moving: {now}"
+        before = now
+        page.wait_for_timeout(2_000)
+    return now
+
+
+def _order(page: Page, word: str, why: str) -> None:
+    expect(page.locator("#pause")).to_have_text(word, timeout=WAIT_MS)
+    page.locator("#pause").click(timeout=WAIT_MS)
+    page.get_by_role("textbox", name="Why").fill(why)
+    page.locator("#rows form.link-line button").click()
+    expect(page.locator("#rows")).not_to_be_visible(timeout=WAIT_MS)
 
 
 def _open(page: Page, url: str) -> None:

@@ -1,19 +1,19 @@
 """One snapshot a tick feeds all viewers; who is too slow is dropped, who comes back gets only what is new."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 
 import pytest
-from pydantic import BaseModel
 
 from api.live import hub as hubs
-from api.live.hub import Hub, Topic, stream
+from api.live.hub import Hub, Identified, Topic, stream
 from api.problems import Refusal
 from schemas.errors import WarehouseDown
 
 
-class Count(BaseModel):
-    id: int
+class Count(Identified):
+    pass
 
 
 class Counter:
@@ -27,18 +27,20 @@ class Counter:
         return Count(id=self.built)
 
 
-async def _never() -> bool:
-    return False
-
-
-async def _take(events: AsyncIterator[bytes], count: int) -> list[bytes]:
+async def _take(events: AsyncGenerator[bytes], count: int) -> list[bytes]:
+    """And be gone at once: who is still there when the topic ends is cancelled."""
     taken: list[bytes] = []
-    async for event in events:
-        if event.startswith(b"event: snapshot"):
-            taken.append(event)
-        if len(taken) == count:
-            break
+    async with aclosing(events):
+        async for event in events:
+            if event.startswith(b"event: snapshot"):
+                taken.append(event)
+            if len(taken) == count:
+                break
     return taken
+
+
+def number(event: bytes) -> int:
+    return int(event.partition(b"id: ")[2].split()[0])
 
 
 @pytest.fixture(autouse=True)
@@ -50,7 +52,7 @@ def test_any_number_of_viewers_cost_one_snapshot_a_tick() -> None:
     async def main() -> None:
         hub, counter = Hub(), Counter()
         topic = await hub.join("t", counter)
-        taken = await asyncio.gather(*(_take(stream(topic, 0, _never), 5) for _ in range(200)))
+        taken = await asyncio.gather(*(_take(stream(topic, 0), 5) for _ in range(200)))
         assert all(len(events) == 5 for events in taken)
         assert counter.built <= 12
         await hub.stop()
@@ -63,8 +65,22 @@ def test_who_has_the_latest_waits_for_the_next() -> None:
         hub = Hub()
         topic = await hub.join("t", Counter())
         latest = (await topic.first()).id
-        [event] = await _take(stream(topic, latest, _never), 1)
-        assert int(event.partition(b"id: ")[2].split()[0]) > latest
+        [event] = await _take(stream(topic, latest), 1)
+        assert number(event) > latest
+        await hub.stop()
+
+    asyncio.run(main())
+
+
+def test_ids_grow_though_the_clock_is_set_back_or_stands() -> None:
+    """Else a viewer that comes back would be told that it has the latest."""
+
+    async def main() -> None:
+        told = iter([50, 50, 7])
+        hub = Hub()
+        topic = await hub.join("t", lambda: Count(id=next(told, 7)))
+        ids = [number(event) for event in await _take(stream(topic, 0), 4)]
+        assert ids == [50, 51, 52, 53]
         await hub.stop()
 
     asyncio.run(main())
@@ -76,11 +92,11 @@ def test_a_viewer_that_reads_nothing_is_dropped_and_others_go_on() -> None:
         topic = await hub.join("t", Counter())
 
         async def stuck() -> None:
-            async for _ in stream(topic, 0, _never):
+            async for _ in stream(topic, 0):
                 await asyncio.sleep(60)
 
         slow = asyncio.create_task(stuck())
-        assert len(await _take(stream(topic, 0, _never), 12)) == 12
+        assert len(await _take(stream(topic, 0), 12)) == 12
         with pytest.raises(asyncio.CancelledError):
             await slow
         assert topic.dropped == 1

@@ -1,5 +1,6 @@
 """The dashboard in a real browser: figures, drill-down, states, themes, phone, accessibility, no console error."""
 
+import json
 import os
 import signal
 from collections.abc import Iterator
@@ -16,6 +17,16 @@ from tests.parts.kafka import free_port
 PAGES = ("/", f"/c/{CAMPAIGN}", "/ops", "/ops/dead-letters")
 WAIT_MS = 30_000
 STAGES = ("sent", "delivered", "read", "clicked", "failed")
+
+
+CUT_OFF = """
+[...document.querySelectorAll("[data-n]")].filter((node) => {
+  const box = (node.closest("td, dd, p, h2") ?? node).getBoundingClientRect(), text = node.getBoundingClientRect();
+  return text.width && (text.right > box.right + 1 || text.left < box.left - 1);
+}).map((node) => node.outerHTML.slice(0, 120))
+"""
+"""Figures that stick out of the place that they stand in."""
+COLUMNS = """[...document.querySelectorAll(".reach thead th")].map((cell) => cell.getBoundingClientRect().left)"""
 
 
 class Watched:
@@ -80,6 +91,23 @@ def test_a_figure_opens_its_rows_and_a_row_its_story(watch: Any, served: Served)
     assert watched.complaints() == []
 
 
+def test_terms_of_the_accounting_and_figures_of_providers_open_as_many_rows_as_they_say(
+    watch: Any, served: Served
+) -> None:
+    watched = watch(f"{served.url}/c/{CAMPAIGN}")
+    page = watched.page
+    splits = page.request.get(served.api("/splits"), params={"by": "provider"}).json()["rows"]
+    weak = next(row for row in splits if 0 < row["failed"] < 50)
+    term = page.locator("#ledger div", has_text="suppressed")
+    of_provider = page.locator("#routes tr", has_text=weak["value"]).get_by_title("failed")
+    for button, rows in ((term.locator("button"), int(term.locator("dd").inner_text())), (of_provider, weak["failed"])):
+        button.click()
+        expect(page.locator("#rows tbody tr")).to_have_count(rows, timeout=WAIT_MS)
+        page.keyboard.press("Escape")
+    assert page.locator("#ledger div", has_text="queued").locator("button").count() == 0
+    assert watched.complaints() == []
+
+
 def test_a_chart_is_a_table_too_and_moves_by_keyboard(watch: Any, served: Served) -> None:
     page = watch(f"{served.url}/c/{CAMPAIGN}").page
     page.locator('[data-table="hist"]').click()
@@ -88,6 +116,32 @@ def test_a_chart_is_a_table_too_and_moves_by_keyboard(watch: Any, served: Served
     page.locator("#recent").focus()
     page.keyboard.press("ArrowLeft")
     expect(page.locator("#readout")).to_contain_text("sent")
+
+
+def test_charts_of_operations_are_tables_too(watch: Any, served: Served) -> None:
+    watched = watch(f"{served.url}/ops")
+    for name in ("channels", "lanes", "inserts"):
+        watched.page.locator(f'[data-table="{name}"]').click()
+        expect(watched.page.locator(f"#{name}")).not_to_be_visible()
+        expect(watched.page.locator(f"#{name}-table")).to_be_visible()
+    assert watched.page.locator("#inserts-table tbody tr").count() > 5
+    watched.page.locator('[data-table="inserts"]').click()
+    expect(watched.page.locator("#inserts canvas")).to_be_visible()
+    assert watched.complaints() == []
+
+
+def test_reads_by_weekday_and_hour_are_a_grid_and_a_table(watch: Any, served: Served) -> None:
+    """Of a campaign of more than a day, as the stream would tell."""
+    page = watch(f"{served.url}/c/{CAMPAIGN}").page
+    snapshot = page.request.get(served.api()).json()
+    snapshot["heatmap"] = [[100 * day + hour for hour in range(24)] for day in range(7)]
+    event = f"event: snapshot\ndata: {json.dumps(snapshot)}\nid: {snapshot['id']}\n\n"
+    page.route("**/live", lambda route: route.fulfill(content_type="text/event-stream", body=event))
+    page.reload()
+    expect(page.locator("#strip rect.deep")).to_have_count(7 * 24, timeout=WAIT_MS)
+    expect(page.locator("#strip")).to_have_attribute("aria-label", "Reads by weekday and hour")
+    page.locator('[data-table="recent"]').click()
+    expect(page.locator("#recent-table tr", has_text="Sun").locator("td").last).to_have_text("623")
 
 
 def test_a_share_link_shows_the_page_without_rows(watch: Any, served: Served) -> None:
@@ -104,7 +158,7 @@ def test_a_share_link_shows_the_page_without_rows(watch: Any, served: Served) ->
 def test_the_list_is_searched(watch: Any, served: Served) -> None:
     watched = watch(served.url)
     page = watched.page
-    expect(page.locator("#campaigns tr")).to_have_count(2, timeout=WAIT_MS)
+    expect(page.locator("#campaigns tr")).to_have_count(3, timeout=WAIT_MS)
     page.locator("#find").fill("autumn")
     expect(page.locator("#campaigns tr")).to_have_count(1, timeout=WAIT_MS)
     page.locator("#find").fill("nothing like it")
@@ -128,6 +182,7 @@ def test_axe_finds_nothing_serious_and_nothing_sticks_out(
     serious = [(rule["id"], [node["html"][:160] for node in rule["nodes"][:3]]) for rule in grave]
     assert serious == []
     assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert page.evaluate(CUT_OFF) == []
     assert watched.complaints() == []
 
 
@@ -150,7 +205,7 @@ def test_old_data_says_so_and_a_lost_connection_comes_back(watch: Any, served: S
     try:
         wait_until_it_answers(url, first)
         page = watch(f"{url}/c/{CAMPAIGN}").page
-        html = page.locator("html")
+        html, columns = page.locator("html"), page.evaluate(COLUMNS)
         os.kill(first.pid, signal.SIGSTOP)
         expect(html).to_have_attribute("data-state", "stale", timeout=WAIT_MS)
         expect(page.locator("[data-fresh]")).to_contain_text("Stale")
@@ -160,6 +215,7 @@ def test_old_data_says_so_and_a_lost_connection_comes_back(watch: Any, served: S
         first.kill()
         expect(html).to_have_attribute("data-state", "disconnected", timeout=WAIT_MS)
         expect(page.locator("[data-fresh]")).to_contain_text("trying again in")
+        assert page.evaluate(COLUMNS) == columns, "columns stay where they are in every state"
         second = Flow(("-m", "api"), variables(served.settings) | raw, log)
         try:
             wait_until_it_answers(url, second)

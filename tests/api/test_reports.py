@@ -2,15 +2,20 @@
 
 import csv
 import io
+import json
 from typing import Any
 
 import httpx
 import polars as pl
 import pytest
 
+from flows.identity import hash_keys
+from sql import audit
+from sql.warehouse import Warehouse
 from tests.api.conftest import CAMPAIGN, Served
 from tests.api.people import some_person
 
+EXPORTS = ("counts", "messages")
 COUNTS = ("sent", "delivered", "delivered_inferred", "read", "clicked", "failed", "failed_ever", "rejected")
 
 
@@ -22,12 +27,12 @@ def read(client: httpx.Client, url: str, **query: Any) -> Any:
 
 def test_the_list_finds_campaigns_by_part_of_their_name(client: httpx.Client, served: Served) -> None:
     url = f"{served.url}/api/campaigns"
-    assert read(client, url)["total"] == 2
+    assert read(client, url)["total"] == 3
     [found] = read(client, url, search="UTUMN")["campaigns"]
     assert (found["campaign_id"], found["sent"]) == (CAMPAIGN, served.figures.counts["sent"])
     assert read(client, url, search="nothing of that name") == {"total": 0, "campaigns": []}
-    pages = [read(client, url, at_most=1, skip=skip)["campaigns"][0]["campaign_id"] for skip in (0, 1)]
-    assert sorted(pages) == ["autumn-sale", "night-survey"]
+    pages = [read(client, url, at_most=1, skip=skip)["campaigns"][0]["campaign_id"] for skip in (0, 1, 2)]
+    assert sorted(pages) == ["autumn-sale", "night-survey", "summer-sale"]
 
 
 def test_funnel_and_whole_report_equal_the_oracle(client: httpx.Client, served: Served) -> None:
@@ -164,6 +169,26 @@ def test_exports_hold_every_message_once(client: httpx.Client, served: Served) -
     assert sum(bool(row["delivered_at"]) for row in rows) == frame["delivered_at"].count() == delivered
     counts = pl.read_csv(io.BytesIO(client.get(served.api("/export/counts.csv")).content))
     assert counts.filter(pl.col("status") == "delivered")["messages"].sum() == delivered
+
+
+def test_who_took_what_stands_in_the_audit_log(client: httpx.Client, served: Served) -> None:
+    """Rows as the file has them; a person by the keyed hash, as in an erasure's entry."""
+    with Warehouse(served.settings.clickhouse, share=True) as warehouse:
+        before = len(audit.entries(warehouse))
+    rows = {what: len(client.get(served.api(f"/export/{what}.csv")).text.splitlines()) - 1 for what in EXPORTS}
+    client.get(served.api("/export/counts.parquet"))
+    _, recipient, _ = some_person(served)
+    client.post(served.api("/messages/find"), json={"recipient": recipient})
+    with Warehouse(served.settings.clickhouse, share=True) as warehouse:
+        log = audit.entries(warehouse)
+    audit.verify(log)
+    person = hash_keys(served.settings)[0].hashes(pl.Series([recipient]))[0].hex()
+    assert [(entry.actor, entry.action, entry.subject, json.loads(entry.details)) for entry in log[before:]] == [
+        ("api key local", "export", CAMPAIGN, {"what": "counts", "format": "csv", "rows": rows["counts"]}),
+        ("api key local", "export", CAMPAIGN, {"what": "messages", "format": "csv", "rows": rows["messages"]}),
+        ("api key local", "export", CAMPAIGN, {"what": "counts", "format": "parquet", "rows": rows["counts"]}),
+        ("api key local", "look-up", CAMPAIGN, {"person": person, "messages": 1}),
+    ]
 
 
 def test_unknown_campaigns_are_a_problem_not_a_zero(client: httpx.Client, served: Served) -> None:

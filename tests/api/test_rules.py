@@ -1,5 +1,6 @@
 """The plain functions behind the page: verdict, pace, rates, comparison. Values in, values out."""
 
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -11,11 +12,11 @@ from hypothesis import strategies as st
 from api.live.ops_lines import unusual
 from api.live.ops_verdict import judge_operations
 from api.live.pace import Pace, pace_of
-from api.live.recent import STEP_MS, rates, steps_until
+from api.live.recent import STEP_MS, rates, recent_of, steps_until
 from api.live.snapshot import Exactness
 from api.live.verdict import Facts, ProviderNow, judge
 from api.reports.comparison import Curve, compare
-from api.reports.latency import latency_of
+from api.reports.latency import Cells, latency_of
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 NOW_MS = int(NOW.timestamp() * 1000)
@@ -63,6 +64,29 @@ def test_each_rule_speaks_and_red_names_who_acts(changes: dict[str, Any], state:
     assert len(verdict.sentence) <= 70
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"pace": Pace(phase="done")},
+        {"pace": Pace(phase="done"), "read_share": None},
+        {"pace": Pace(phase="paused")},
+        {"pace": Pace(phase="running", done_at=NOW, late_share=0.2)},
+        {"providers": [ProviderNow("b", 0.8, 50)]},
+        {"p95_ms": 20_000},
+    ],
+)
+def test_what_is_not_red_says_in_its_second_line_who_acts_or_that_nobody_must(changes: dict[str, Any]) -> None:
+    verdict = judge(facts(**changes))
+    assert not verdict.owner
+    assert re.search("obody has to act|messaging ops moves|until somebody resumes it", verdict.more), verdict.more
+
+
+def test_what_it_was_paused_for_is_said() -> None:
+    paused = judge(facts(pace=Pace(phase="paused", slower_because="paused: wrong price")))
+    assert paused.more == "Nothing more is sent until somebody resumes it: wrong price."
+
+
 def test_the_first_rule_that_matches_wins() -> None:
     assert judge(facts(gap=1, pace=Pace(phase="paused"))).state == "act"
 
@@ -93,7 +117,9 @@ def test_what_is_left_at_the_current_pace_says_when_it_is_done() -> None:
 
 
 def test_phases_follow_the_senders_word_and_silence() -> None:
+    assert pace(ends(slower_because="paused: wrong price")).phase == "paused"
     assert pace(ends(slower_because="paused")).phase == "paused"
+    assert pace(ends(slower_because="provider: all connections wait")).phase == "running"
     assert pace(ends(queue=0, in_flight=0)).phase == "done"
     long_ago = ends(last_at=NOW - timedelta(seconds=40))
     assert pace(long_ago).phase == "silent"
@@ -156,3 +182,27 @@ def test_flows_that_fell_silent_are_red_and_none_is_quiet() -> None:
     assert judge_operations([], [], fine, None, NOW_MS).state == "ready"
     assert judge_operations([], [], fine, NOW, NOW_MS).state == "ok"
     assert judge_operations([], [], fine.model_copy(update={"wrong": ["totals"]}), NOW, NOW_MS).state == "act"
+
+
+def test_time_to_deliver_is_split_between_us_the_provider_and_the_phone() -> None:
+    """Medians one behind the other; a stage that few report, or that comes too late, goes with the next."""
+    whole = {"accepted": [(100, 20)], "sent": [(750, 20)], "delivered": [(2_000, 20)]}
+    assert split(whole) == {"ours": 100, "provider": 650, "phone": 1_250}
+    assert split(whole | {"sent": [(750, 17)]}) == {"ours": 100, "phone": 1_900}
+    assert split(whole | {"sent": [(2_200, 20)]}) == {"ours": 100, "phone": 1_900}
+    assert split({"delivered": [(2_000, 20)]}) == split({"accepted": [(100, 20)]}) == {}
+
+
+def split(cells: Cells) -> dict[str, int]:
+    return {part.whose: part.ms for part in latency_of(cells, None, exact=True).parts}
+
+
+def test_what_is_marked_are_limits_and_what_stops_a_campaign() -> None:
+    """A machine that is busy now and then would crowd them out: six marks are shown."""
+    told = [(80, ""), (80, "cpu"), (80, ""), (120, "producer"), (120, "paused: wrong price"), (120, "cpu"), (120, "")]
+    rows = [
+        {"at": NOW - timedelta(seconds=60 - place), "allowed_per_s": allowed, "slower_because": because}
+        for place, (allowed, because) in enumerate(told)
+    ]
+    marks = recent_of({}, rows, NOW_MS).events
+    assert [mark.what for mark in marks] == ["limit 80 → 120", "paused: wrong price", "goes on"]

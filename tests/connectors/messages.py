@@ -6,7 +6,7 @@ import msgspec
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
-from flows.connectors.http import Answer
+from flows.connectors.calls import Answer
 from flows.sending.outgoing import Outgoing
 
 ECHO = "autumn~1234~2~1793400000000"

@@ -14,8 +14,9 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from flows.connectors import CONNECTORS, open_connector
+from flows.connectors.calls import Call
 from flows.connectors.fcm import Fcm
-from flows.connectors.http import Call, HttpConnector
+from flows.connectors.http import HttpConnector
 from flows.connectors.ses import sign
 from flows.connectors.smtp import write_mail
 from flows.connectors.tokens import padded, unpadded

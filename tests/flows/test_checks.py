@@ -12,7 +12,8 @@ from tests.flows.playing import CHECKS, faults, play
 
 MISSING, EXTRA, MOVED = "missing", "extra", "moved"
 VIEWS = (
-    "messages_mv", "totals_mv", "minutes_mv", "latency_mv", "latency_sample_mv", "reached_mv", "provider_latency_mv",
+    "messages_mv", "totals_mv", "minutes_mv", "latency_mv", "latency_sample_mv", "stages_mv", "reasons_mv",
+    "provider_latency_mv",
 )  # fmt: skip
 STRANGER = "groupBitmapState(toUInt64(9999999))"
 
@@ -23,8 +24,8 @@ FAULTS: dict[tuple[str, str], str] = {
         EXTRA,
     ): "INSERT INTO messages (campaign_id, message_key, month) SELECT 'spring', 9999999, month FROM totals LIMIT 1",
     ("messages", MOVED): """
-        INSERT INTO messages SELECT * REPLACE (delivered_at - INTERVAL 1 MILLISECOND AS delivered_at) FROM messages
-        WHERE delivered_at < '2200-01-01' LIMIT 1
+        INSERT INTO messages SELECT * REPLACE (delivered_at - INTERVAL 1 MILLISECOND AS delivered_at) FROM messages AS m
+        WHERE m.delivered_at = (SELECT min(delivered_at) FROM messages) LIMIT 1
     """,
     **{
         (check, MISSING): f"TRUNCATE TABLE {table}"
@@ -35,13 +36,16 @@ FAULTS: dict[tuple[str, str], str] = {
             "latency_sample": "latency_sample",
             "dispositions": "dispositions",
             "splits": "splits",
-            "reached": "reached",
+            "stages": "stages",
+            "reasons": "reasons",
             "provider_latency": "provider_latency",
         }.items()
     },
     ("totals", EXTRA): f"INSERT INTO totals SELECT * EXCEPT (messages), {STRANGER} FROM totals GROUP BY ALL LIMIT 1",
-    ("reached", EXTRA): f"INSERT INTO reached SELECT * EXCEPT (messages), {STRANGER} FROM reached GROUP BY ALL LIMIT 1",
-    ("reached", MOVED): "INSERT INTO reached SELECT * REPLACE ('read' AS status) FROM reached LIMIT 1",
+    ("stages", EXTRA): f"INSERT INTO stages SELECT * EXCEPT (messages), {STRANGER} FROM stages GROUP BY ALL LIMIT 1",
+    ("stages", MOVED): "INSERT INTO stages SELECT * REPLACE ('read' AS stage) FROM stages LIMIT 1",
+    ("reasons", EXTRA): f"INSERT INTO reasons SELECT * EXCEPT (messages), {STRANGER} FROM reasons GROUP BY ALL LIMIT 1",
+    ("reasons", MOVED): "INSERT INTO reasons SELECT * REPLACE ('other' AS error_code) FROM reasons LIMIT 1",
     ("provider_latency", EXTRA): f"""
         INSERT INTO provider_latency SELECT * EXCEPT (messages), {STRANGER} FROM provider_latency GROUP BY ALL LIMIT 1
     """,
@@ -80,7 +84,8 @@ def played(tables: Warehouse, tmp_path: Path) -> Warehouse:
     reports = [event(message_key=key, status=status) for key in keys for status in ("sent", "delivered")]
     late = [event(message_key=key, event_time=NOW_MS + 200_000, receipt_id="r-2") for key in keys[::2]]
     told = [outbound(kind, message_key=key, template="a") for key in keys for kind in ("intent", "rejected")]
-    play(tables, tmp_path, campaign(), *told, *late, *reports)
+    failed = [event(message_key=key, status="failed", error_code="131026") for key in keys[:5]]
+    play(tables, tmp_path, campaign(), *told, *late, *reports, *failed)
     return tables
 
 
@@ -109,7 +114,7 @@ def test_an_event_that_no_rollup_saw_is_found_by_all(played: Warehouse, key: int
             SELECT campaign_id, number, 1, status, provider, event_time - toIntervalHour(1), sent_at - toIntervalDay(1)
             FROM (SELECT * FROM status_events WHERE status = 'delivered' LIMIT 1) AS one, numbers({key}, 16 * 40) AS n
         """)
-    seen = {"messages", "totals", "timeline", "latency", "latency_sample", "reached", "provider_latency"}
+    seen = {"messages", "totals", "timeline", "latency", "latency_sample", "stages", "provider_latency"}
     assert set(faults(played)) == seen
 
 

@@ -16,6 +16,7 @@ from flows.triage import ADVICE
 from schemas.errors import UsageError
 from schemas.events import PAYLOAD_LIMIT_BYTES
 from schemas.settings import Settings
+from sql import audit
 from sql.cli import run
 from sql.warehouse import Warehouse
 from tests.flows.making import NOW_MS, event, line
@@ -117,7 +118,7 @@ def environment(settings: Settings, tables: Warehouse, monkeypatch: pytest.Monke
     return settings
 
 
-def test_the_command(environment: Settings, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command(environment: Settings, tables: Warehouse, capsys: pytest.CaptureFixture[str]) -> None:
     def command(*arguments: str) -> str:
         dlq.main(list(arguments))
         return capsys.readouterr().out
@@ -134,6 +135,9 @@ def test_the_command(environment: Settings, capsys: pytest.CaptureFixture[str]) 
     assert json.loads(command("replay", "--json"))["replayed"] == 1
     assert json.loads(command("discard", "--json", "--all")) == {"discarded": 1}
     assert command("list") == "no dead letter is open\n"
+    log = audit.entries(tables)
+    assert [(entry.action, entry.subject) for entry in log] == [("replay", "dead letters"), ("discard", "dead letters")]
+    assert '"letters":1' in log[0].details
 
 
 def test_nothing_is_discarded_without_saying_what(environment: Settings) -> None:  # noqa: ARG001

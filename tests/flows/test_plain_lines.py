@@ -1,6 +1,7 @@
 """Plain lines are read straight into columns, exactly as the general reader would have read them."""
 
 import json
+from ctypes import string_at
 from typing import Any
 
 import numpy as np
@@ -10,28 +11,31 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flows.lines import Lines, read_rows
-from flows.plain_lines import PlainReader, fingerprint, fingerprints, interned
+from flows.plain_lines import PlainReader, fingerprint, fingerprints, interned, locate
 from flows.topics import Record
+from flows.words import address
 
-TEXTS, INTEGERS = ("name", "nick"), ("age", "height")
-SCHEMA = pl.Schema({**dict.fromkeys(TEXTS, pl.String), **dict.fromkeys(INTEGERS, pl.Int64)})
-READER = PlainReader(TEXTS, INTEGERS)
+TEXTS, INTEGERS, FLAGS = ("name", "nick"), ("age", "height"), ("tall",)
+SCHEMA = pl.Schema(
+    {**dict.fromkeys(TEXTS, pl.String), **dict.fromkeys(INTEGERS, pl.Int64), **dict.fromkeys(FLAGS, pl.Boolean)}
+)
+READER = PlainReader(TEXTS, INTEGERS, FLAGS)
 
 
 def read(text: bytes) -> tuple[list[bool], list[dict[str, Any]]]:
     """Which lines are plain, and each line's fields (all None where it isn't)."""
-    buffer = np.frombuffer(text, np.uint8)
-    found = READER.read(buffer)
+    records = locate([text])
+    found = READER.read(records)
     rows = []
     for row in range(len(found.plain)):
         texts = [
-            None if length < 0 else bytes(buffer[start : start + length]).decode()
+            None if length < 0 else string_at(int(start), int(length)).decode()
             for start, length in zip(found.starts[:, row], found.lengths[:, row], strict=True)
         ]
         numbers = [
             None if absent else int(n) for n, absent in zip(found.numbers[:, row], found.absent[:, row], strict=True)
         ]
-        rows.append(dict(zip((*TEXTS, *INTEGERS), (*texts, *numbers), strict=True)))
+        rows.append(dict(zip((*TEXTS, *INTEGERS, *FLAGS), (*texts, *numbers), strict=True)))
     return found.plain.tolist(), rows
 
 
@@ -44,15 +48,17 @@ def test_fields_in_any_order_missing_null_and_unknown() -> None:
         [
             line(name="a", nick="b", age=1, height=-2),
             line(height=3, age=0, nick=None, name="é"[:0]),
-            line(other="x", name="n", more=None, most=-12),
+            line(other="x", name="n", more=None, most=-12, tall=True),
+            line(rate=-0.25, done=False, age=4, tall=False),
         ]
     )
     plain, rows = read(text)
-    assert plain == [True, True, True]
+    assert plain == [True, True, True, True]
     assert rows == [
-        {"name": "a", "nick": "b", "age": 1, "height": -2},
-        {"name": "", "nick": None, "age": 0, "height": 3},
-        {"name": "n", "nick": None, "age": None, "height": None},
+        {"name": "a", "nick": "b", "age": 1, "height": -2, "tall": None},
+        {"name": "", "nick": None, "age": 0, "height": 3, "tall": None},
+        {"name": "n", "nick": None, "age": None, "height": None, "tall": True},
+        {"name": None, "nick": None, "age": 4, "height": None, "tall": False},
     ]
 
 
@@ -84,6 +90,15 @@ def test_fields_in_any_order_missing_null_and_unknown() -> None:
         b'{"age":}',
         b'{"age":nul}',
         b'{"age":NaN}',
+        b'{"age":true}',
+        b'{"tall":1}',
+        b'{"tall":"true"}',
+        b'{"tall":tru}',
+        b'{"rate":1.}',
+        b'{"rate":.5}',
+        b'{"rate":1.5.5}',
+        b'{"rate":01.5}',
+        b'{"rate":1.5e3}',
         b'{"age":1234567890123456789}',
         b"{}",
         b"{",
@@ -96,7 +111,7 @@ def test_everything_else_is_left_to_the_general_reader_and_harms_no_neighbour(te
     good = line(name="n", age=7)
     plain, rows = read(good + b"\n" + text + b"\n" + good + b"\n")
     assert plain == [True, False, True]
-    assert rows[0] == rows[2] == {"name": "n", "nick": None, "age": 7, "height": None}
+    assert rows[0] == rows[2] == {"name": "n", "nick": None, "age": 7, "height": None, "tall": None}
     assert set(rows[1].values()) == {None}
 
 
@@ -114,7 +129,7 @@ values = st.one_of(
     st.text(max_size=5),
     st.lists(st.integers(), max_size=2),
 )
-objects = st.dictionaries(st.sampled_from([*TEXTS, *INTEGERS, "other", "náme"]), values, max_size=6)
+objects = st.dictionaries(st.sampled_from([*TEXTS, *INTEGERS, *FLAGS, "other", "náme"]), values, max_size=6)
 mutations = st.lists(st.tuples(st.integers(0, 200), st.integers(0, 255)), max_size=2)
 
 
@@ -134,7 +149,10 @@ def test_what_is_plain_is_read_as_the_general_reader_reads_it(
     assert len(plain) == len(kept)
     for is_plain, row, text in zip(plain, rows, kept, strict=True):
         if is_plain:
-            general = read_rows(Lines([Record(0, 0, 0, text)]), np.arange(1), SCHEMA)
+            lines = Lines([Record(0, 0, 0, text)])
+            found = READER.read(lines.located)
+            lines.tell(found.bounds)
+            general = read_rows(lines, np.arange(1), SCHEMA)
             assert general.bad == []
             assert general.frame.rows(named=True) == [row]
 
@@ -143,11 +161,11 @@ def test_what_is_plain_is_read_as_the_general_reader_reads_it(
 def test_interning_numbers_the_distinct_texts(texts: list[str]) -> None:
     buffer = np.frombuffer("".join(texts).encode() + b" ", np.uint8)
     lengths = np.array([len(text) for text in texts], np.int32)
-    starts = (np.cumsum(lengths) - lengths).astype(np.int32)
-    codes, distinct = interned(buffer, starts, lengths)
+    starts = np.cumsum(lengths) - lengths + np.int64(address(buffer))
+    codes, distinct = interned(starts, lengths)
     assert [distinct[code] for code in codes] == texts
     assert len(distinct) == len(set(texts))
-    assert fingerprints(buffer, starts, lengths).tolist() == [fingerprint(text) for text in texts]
+    assert fingerprints(starts, lengths).tolist() == [fingerprint(text) for text in texts]
 
 
 def test_fingerprints_are_fnv_1a() -> None:

@@ -8,13 +8,18 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from flows.archive import main as archive_main
 from flows.history.archive import Archive
 from flows.history.past import Past
 from flows.history.replay import Replay, Replayed
 from flows.history.span import Span, parse_span, start_of
+from flows.replay import main as replay_main
 from flows.topics import Record, open_producer
 from schemas.errors import TopicError, TopicUnknown, UsageError
 from schemas.settings import Settings
+from schemas.times import utc_text
+from sql import audit
+from sql.warehouse import Warehouse
 from tests.flows.making import NOW_MS, event, line
 from tests.parts.kafka import KafkaBroker
 
@@ -184,6 +189,40 @@ def test_offsets_of_kafka_are_those_of_records(kafka: KafkaBroker) -> None:
     past = Past(settings, topic, start_of(span, in_files=False), 0)
     lines = [one for records in past.polls() for record in records for one in span.cut(record)]
     assert lines == [b'{"n":2}', b'{"n":3}']
+
+
+def test_times_are_those_of_receipt_in_every_partition(settings: Settings, topic: str) -> None:
+    """On Kafka, too, where a record's own time is that of its writing."""
+    at = NOW_MS - 60_000
+    for number in range(10):
+        write(settings, topic, envelope(number, at + number * 1_000), partition=number % 3)
+    span = parse_span(utc_text(at + 3_000), utc_text(at + 6_000), None)
+    past = Past(settings, topic, start_of(span, in_files=settings.broker.startswith("file:")))
+    lines = [one for records in past.polls() for record in records for one in span.cut(record)]
+    assert sorted(msgspec.json.decode(one)["receipt_id"] for one in lines) == ["r-3", "r-4", "r-5"]
+
+
+def test_a_replay_by_the_command_is_said_where_the_audit_log_lacks_it(
+    files: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(files, "webhook", *(envelope(number) for number in range(4)))
+    for name, text in {"BROKER": files.broker, "CLICKHOUSE": f"chdb://{tmp_path}/none"}.items():
+        monkeypatch.setenv(f"TIDEMARK_{name}", text)
+    replay_main(["--per-s", "0", "--json"])
+    said = capsys.readouterr()
+    assert {"lines": 4, "events": 4}.items() <= json.loads(said.out).items()
+    assert said.err.startswith("flows.replay: not in the audit log: replay webhook: ")
+
+
+def test_what_was_archived_stands_in_the_audit_log(
+    files: Settings, tables: Warehouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(files, "webhook", *(envelope(number) for number in range(5)))
+    for name, text in {"BROKER": files.broker, "CLICKHOUSE": str(tables)}.items():
+        monkeypatch.setenv(f"TIDEMARK_{name}", text)
+    archive_main(["write", str(tmp_path / "kept")])
+    (entry,) = audit.entries(tables)
+    assert (entry.action, entry.subject, entry.details) == ("archive", "webhook", '{"files":1,"lines":5}')
 
 
 @pytest.mark.parametrize(

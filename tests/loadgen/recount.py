@@ -18,6 +18,8 @@ from schemas.times import DAY_MS, EARLIEST_MS, HOUR_MS, MINUTE_MS
 
 COHORT = {"accepted", "sent", "deferred", "delivered", "read", "clicked", "complained", "failed"}
 _META = {"sent": "sent", "delivered": "delivered", "read": "read", "played": "read", "failed": "failed"}
+Firsts = dict[tuple[Any, str], int]
+"""Milliseconds by message and status."""
 _event = msgspec.json.Decoder(StatusEvent)
 _envelope = msgspec.json.Decoder(Envelope)
 _record = msgspec.json.Decoder(AnyOutbound)
@@ -35,6 +37,7 @@ class Known(NamedTuple):
     raw_status: str
     event_time: int
     sent_at: int | None
+    provider: str
 
     @property
     def identity(self) -> tuple[Any, ...]:
@@ -75,11 +78,12 @@ class Recount:
         for event in self.events:
             told = event.status.value, event.error_code or "", event.raw_status or "", event.event_time
             if event.campaign_id is not None:
-                yield Known(True, event.campaign_id, event.message_key, event.attempt, *told, event.sent_at)
+                whose = event.campaign_id, event.message_key, event.attempt
+                yield Known(True, *whose, *told, event.sent_at, event.provider)
                 continue
             nobody = "elsewhere", event.provider_message_id, 1, None
             *message, sent_at = self._ids.get((event.provider, event.provider_message_id), nobody)
-            yield Known(False, *message, *told, sent_at)
+            yield Known(False, *message, *told, sent_at, event.provider)
 
     def _outcomes(self) -> Iterator[Known]:
         for record in self.records:
@@ -87,7 +91,8 @@ class Recount:
                 status, code = ("accepted", "") if isinstance(record, Accepted) else ("rejected", record.error_code)
                 own = record.message_key is not None
                 key = record.message_key if own else record.provider_message_id
-                yield Known(own, record.campaign_id, key, record.attempt, status, code, "", record.at, record.sent_at)
+                told = status, code, "", record.at, record.sent_at, record.provider
+                yield Known(own, record.campaign_id, key, record.attempt, *told)
 
     def passage(self) -> dict[str, dict[str, dict[str, int]]]:
         counts: dict[str, dict[str, Counter[str]]] = defaultdict(lambda: defaultdict(Counter))
@@ -105,20 +110,13 @@ class Recount:
         return {name: {own: dict(count) for own, count in of.items()} for name, of in counts.items()}
 
     def figures(self, campaign: str) -> dict[str, Any]:
-        events = [event for event in self.known if event.campaign == campaign]
         statuses: dict[Any, set[str]] = defaultdict(set)
-        times: dict[tuple[Any, str], int] = {}
-        waits: dict[tuple[Any, str], int] = {}
         reasons = set()
-        for event in events:
+        for event in self.of(campaign):
             statuses[event.key].add(event.status)
-            place = event.key, event.status
-            times[place] = min(event.event_time, times.get(place, event.event_time))
-            if event.sent_at is not None:
-                wait = max(0, event.event_time - event.sent_at)
-                waits[place] = min(wait, waits.get(place, wait))
             if event.status == "failed":
                 reasons.add((event.key, event.error_code))
+        times, waits = self.firsts(campaign)
         records = [record for record in self.records if record.campaign_id == campaign]
         return {
             "audience": next(record.audience for record in records if isinstance(record, Campaign)),
@@ -129,6 +127,44 @@ class Recount:
             "splits": _splits(records, statuses),
             "accounting": _accounting(records, statuses),
         }
+
+    def firsts(self, campaign: str) -> tuple[Firsts, Firsts]:
+        """When each message first reached each status, and how long after sending it did, at the least."""
+        times: Firsts = {}
+        waits: Firsts = {}
+        for event in self.of(campaign):
+            place = event.key, event.status
+            times[place] = min(event.event_time, times.get(place, event.event_time))
+            if event.sent_at is not None:
+                wait = max(0, event.event_time - event.sent_at)
+                waits[place] = min(wait, waits.get(place, wait))
+        return times, waits
+
+    def providers(self, campaign: str) -> dict[str, dict[str, int]]:
+        """As `splits`, by who reported: each provider's messages with what it said of them itself."""
+        return {provider: _counts(messages.values()) for provider, messages in self.told(campaign).items()}
+
+    def told(self, campaign: str) -> dict[str, dict[Any, set[str]]]:
+        """By provider and message the statuses that it reported."""
+        told: dict[str, dict[Any, set[str]]] = defaultdict(lambda: defaultdict(set))
+        for event in self.of(campaign):
+            told[event.provider][event.key].add(event.status)
+        return told
+
+    def cost(self, campaign: str) -> dict[str, float]:
+        """By provider: the price of each message that it took, for the country that its records name."""
+        records = [record for record in self.records if record.campaign_id == campaign]
+        prices = next(record.prices for record in records if isinstance(record, Campaign))
+        countries = {_key(record): record.country for record in records if getattr(record, "country", None)}
+        cost: dict[str, float] = defaultdict(float)
+        for provider, messages in self.told(campaign).items():
+            for key, had in messages.items():
+                if prices and had & COHORT:
+                    cost[provider] += prices.get(countries.get(key, "unknown"), prices.get("", 0.0))
+        return cost
+
+    def of(self, campaign: str) -> list[Known]:
+        return [event for event in self.known if event.campaign == campaign]
 
 
 def _all_but(lines: dict[str, list[bytes]], *topics: str) -> list[bytes]:

@@ -12,6 +12,7 @@ import pytest
 from loadgen.bench import scale
 from loadgen.bench.contender import Contender
 from loadgen.bench.contest import Task
+from loadgen.bench.page import waits_ms
 from loadgen.bench.pipeline import choose
 from loadgen.bench.systems import SYSTEMS
 from loadgen.processes import environment
@@ -109,6 +110,16 @@ def test_the_window_at_size_drops_every_repeat_and_comes_back_after_a_kill() -> 
     assert said["expired_rss_mb"] <= said["restored_rss_mb"]
 
 
+def test_from_webhook_to_row_each_message_is_timed_and_there_once() -> None:
+    arguments = ["--source", "file", "--delivered", "400", "--read", "800", "--seconds", "2", "--warm-up", "1"]
+    said = bench("latency", *arguments)
+    assert said["exact"], "one in ten is told again"
+    assert said["measured"] == pytest.approx(800, abs=20)
+    assert 0 < said["p50_ms"] <= said["p99_ms"] <= said["max_ms"]
+    assert said["to_row"]["p50_ms"] > 0
+    assert min(said["inserts"][lane]["rows"] for lane in ("delivered", "read")) > 0
+
+
 def test_while_clickhouse_is_away_nothing_is_lost() -> None:
     said = bench("backpressure", "--source", "file", "--rate", "2000", "--outage", "2", "--after", "3")
     assert said["exact"]
@@ -125,3 +136,10 @@ def test_what_a_second_process_runs_into_is_named_with_its_figure() -> None:
         "one process and ClickHouse keep 0.5 of 2 cores busy; at 5.0 µs an event, ClickHouse's share the larger,"
         " 2 cores do no more than 400,000 events/s"
     )
+
+
+def test_a_status_waits_for_the_first_snapshot_that_counts_it() -> None:
+    """The n-th answer for the first figure of n or more; a figure that falls back takes nothing back."""
+    shown = [(1_000.0, 1), (2_000.0, 3), (3_000.0, 2), (4_000.0, 5)]
+    assert waits_ms(shown, [900.0, 1_100.0, 1_900.0, 2_100.0, 3_900.0, 4_500.0]) == [900, 100, 1_900, 100]
+    assert waits_ms([], [900.0]) == []

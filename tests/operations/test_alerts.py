@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from flows import flow_metrics
+from flows.sending import sender_metrics
 from sql import exporter
 from sql.telemetry import requests
 from tests.operations.compose import ROOT
@@ -22,6 +23,7 @@ EXPORTED = (
     flow_metrics.NAMES
     | exporter.NAMES
     | requests.NAMES
+    | sender_metrics.NAMES
     | {"up", "process_cpu_seconds_total", "process_resident_memory_bytes"}
 )
 _METRIC = re.compile(r"\b(?:tidemark|process)_[a-z0-9_]+|\bup\b")

@@ -23,7 +23,7 @@ from tests.parts import lacking
 OURS = [service for service in services().values() if service.is_ours]
 SET = [service for service in OURS if service.environment]
 """All but the simulated provider, which takes no settings."""
-PROFILES = sorted({profile for service in OURS for profile in service.profiles})
+PROFILES = sorted({profile for service in services().values() for profile in service.profiles})
 
 
 def compose(*arguments: str, env_file: Path) -> subprocess.CompletedProcess[str]:
@@ -123,6 +123,12 @@ def test_the_sandbox_takes_the_example_campaign_and_posts_back_what_is_signed(mo
     assert check(Settings(), [(campaign, folder)], as_json=False) == 0
 
 
+def test_the_collector_of_the_example_is_a_service_and_off_until_it_is_named() -> None:
+    assert "http://jaeger:4318" in (ROOT / ".env.example").read_text()
+    assert services()["jaeger"].profiles == ["traces"]
+    assert {service.environment["TIDEMARK_TRACES"] for service in SET} == {""}
+
+
 def test_what_runs_by_itself_has_no_profile() -> None:
     assert {service.name: service.profiles for service in OURS if service.profiles} == {
         "send": ["send"],
@@ -141,6 +147,12 @@ def test_every_service_has_limits_a_restart_policy_and_logs_that_end() -> None:
         assert set(service.limits) == {"cpus", "memory"}, name
         assert document[name]["restart"] in ("unless-stopped", "no"), name
         assert document[name]["logging"]["options"]["max-size"], name
+
+
+def test_what_lasts_has_a_health_check() -> None:
+    """All but what ends by itself, and Jaeger, whose image has nothing to ask with."""
+    without = {name for name, service in services().items() if not service.healthcheck}
+    assert without == {"migrate", "send", "jaeger"}
 
 
 def test_paths_that_are_mounted_exist_and_volumes_are_declared() -> None:
@@ -165,12 +177,17 @@ def test_ports_of_this_machine_differ_and_stay_on_it() -> None:
 def test_prometheus_scrapes_what_exports_metrics() -> None:
     config = yaml.safe_load((ROOT / "deploy/prometheus/prometheus.yml").read_text())
     scraped = {
-        target for job in config["scrape_configs"] for part in job["static_configs"] for target in part["targets"]
+        target
+        for job in config["scrape_configs"]
+        for part in job.get("static_configs", [])
+        for target in part["targets"]
     }
+    named = [part for job in config["scrape_configs"] for part in job.get("dns_sd_configs", [])]
+    scraped |= {f"{name}:{part['port']}" for part in named for name in part["names"]}
     exporting = {
         f"{service.name}:{service.environment['TIDEMARK_METRICS_PORT']}"
         for service in OURS
-        if service.name not in ("migrate", "send", "provider")  # which end, or are none of ours
+        if service.name not in ("migrate", "provider")  # which ends, or is none of ours
     }
     assert scraped == exporting
     assert [(ROOT / "deploy/prometheus" / name).is_file() for name in config["rule_files"]] == [True]

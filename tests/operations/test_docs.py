@@ -21,6 +21,9 @@ def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
     assert (tmp_path / "site" / "runbook" / "index.html").is_file()
+    decisions = (tmp_path / "site" / "decisions" / "index.html").read_text()
+    assert "The audit log is a chain of SHA-256" in decisions
+    assert "8&lt;" not in decisions
 
 
 def test_the_configuration_page_is_made_of_the_settings() -> None:

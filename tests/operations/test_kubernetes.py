@@ -1,6 +1,7 @@
 """The manifests fit Kubernetes' own schema, and say what docker-compose.yml says: same roles, commands, settings."""
 
 import warnings
+from pathlib import Path
 from typing import Any
 
 import kubernetes_validate
@@ -11,10 +12,13 @@ from schemas.settings import PREFIX, Settings
 from tests.operations.compose import ROOT, SECRETS, services
 
 FOLDER = ROOT / "deploy" / "kubernetes"
-RESOURCES: list[str] = yaml.safe_load((FOLDER / "kustomization.yaml").read_text())["resources"]
-MANIFESTS: list[dict[str, Any]] = [
-    manifest for name in RESOURCES for manifest in yaml.safe_load_all((FOLDER / name).read_text())
+FOLDERS = [FOLDER, FOLDER / "campaign"]
+RESOURCES: list[Path] = [
+    folder / name
+    for folder in FOLDERS
+    for name in yaml.safe_load((folder / "kustomization.yaml").read_text())["resources"]
 ]
+MANIFESTS: list[dict[str, Any]] = [manifest for path in RESOURCES for manifest in yaml.safe_load_all(path.read_text())]
 WORKLOADS = [manifest for manifest in MANIFESTS if manifest["kind"] in ("Deployment", "StatefulSet", "Job")]
 CONFIG = next(manifest["data"] for manifest in MANIFESTS if manifest["kind"] == "ConfigMap")
 
@@ -36,13 +40,15 @@ def test_it_fits_the_schema(manifest: dict[str, Any]) -> None:
 
 
 def test_every_file_is_applied() -> None:
-    assert {path.name for path in FOLDER.glob("*.yaml")} - {"kustomization.yaml"} == set(RESOURCES)
+    there = {path for folder in FOLDERS for path in folder.glob("*.yaml") if path.name != "kustomization.yaml"}
+    assert there == set(RESOURCES)
 
 
 def test_roles_and_commands_are_those_of_compose() -> None:
     roles = {workload["metadata"]["name"]: container(workload)["args"] for workload in WORKLOADS}
     lasting = [service for service in services().values() if service.is_ours and not service.profiles]
-    assert roles == {service.name: service.command for service in lasting}
+    told = {service.name: service.command for service in lasting}
+    assert roles == told | {"send": ["flows.send", "campaign.yaml"]}
 
 
 @pytest.mark.parametrize("workload", WORKLOADS, ids=named)
@@ -68,13 +74,13 @@ def test_pods_run_as_nobody_read_only_and_end_in_time(workload: dict[str, Any]) 
     assert set(one["resources"]["requests"]) == {"cpu", "memory"}
     ports = {port["name"] for port in one.get("ports", ())}
     for probe in ("startupProbe", "livenessProbe", "readinessProbe"):
-        if workload["kind"] != "Job":
+        if workload["kind"] != "Job" or probe in one:
             asked = one[probe].get("httpGet") or one[probe]["tcpSocket"]
             assert asked["port"] in ports
 
 
 def test_no_secret_stands_in_a_file() -> None:
-    text = "".join(path.read_text() for path in FOLDER.glob("*.yaml"))
+    text = "".join(path.read_text() for path in RESOURCES)
     assert SECRETS["TIDEMARK_HASH_KEY"] not in text
     assert "kind: Secret" not in text
     for name in ("TIDEMARK_CLICKHOUSE", "TIDEMARK_HASH_KEY"):

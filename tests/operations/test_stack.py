@@ -24,20 +24,24 @@ from loadgen.processes import behind, wait_until_read
 from loadgen.provider.ledger import Entry, Told
 from sql import audit
 from sql.serve import Ready
+from sql.telemetry.sampling import Sampling, trace_id
 from sql.warehouse import Warehouse
 from tests.operations.compose import ROOT, SECRETS
 from tests.operations.stack import Stack
+from tests.parts.collector import Collected, Collector, collector
 from tests.parts.kafka import KafkaBroker
 from tests.parts.redis import RedisServer, redis_server
 from tests.telemetry.asking import health, value
 
-__all__ = ["redis_server"]
+__all__ = ["collector", "redis_server"]
 
 _numbers = count()
 PEOPLE = 2_000
 PER_S = 250
 SECRET = base64.b64encode(b"a secret of the sandbox").decode()
 PATIENCE_S = 120.0
+TRACED = 40
+"""One in so many."""
 
 
 @pytest.fixture
@@ -47,9 +51,10 @@ def stack(
     own_kafka: KafkaBroker,
     redis_server: RedisServer,
     clickhouse_server: Ready,
+    collector: Collector,
 ) -> Iterator[Stack]:
     dsn = clickhouse_server.dsn.replace("/tidemark", f"/stack_{next(_numbers)}")
-    changes = {"REDIS": redis_server.url, "EPOCH": "500ms"}
+    changes = {"REDIS": redis_server.url, "EPOCH": "500ms", "TRACES": collector.url, "TRACES_ONE_IN": str(TRACED)}
     monkeypatch.setitem(SECRETS, "TIDEMARK_WEBHOOK_CANONICAL_SECRET", SECRET)
     stack = Stack(tmp_path, own_kafka, dsn, profiles=("sandbox",), **changes)
     yield stack
@@ -109,8 +114,43 @@ def report(stack: Stack, monkeypatch: pytest.MonkeyPatch, path: str) -> Any:
         return json.load(answer)
 
 
+STEPS = {
+    "dispatch": ("flows.send", ""),
+    "provider": ("flows.send", "dispatch"),
+    "webhook": ("api.webhooks", "dispatch"),
+    "route": ("flows.route", "webhook"),
+    "land": ("flows.status", "route"),
+}
+"""Who tells of each step, and which one it follows. What the sender wrote itself lands right behind its dispatch."""
+
+
+def check_traces(collector: Collector) -> None:
+    """All steps of everyone who is sampled, each behind the one before it; of nobody else."""
+    sampling = Sampling(TRACED)
+    wanted = {f"{trace_id('first', seq):032x}" for seq in ELIGIBLE if sampling.takes("first", seq)}
+    assert len(wanted) > 20
+    complete = {(trace, step) for trace in wanted for step in STEPS}
+    until(lambda: complete <= {(span.trace, span.name) for span in collector.spans}, "not all is told")
+    assert {span.trace for span in collector.spans} == wanted
+    known = {(span.trace, span.id): span for span in collector.spans}
+    for span in collector.spans:
+        service, before = STEPS[span.name]
+        assert span.service == service
+        _check_order(span, known.get((span.trace, span.parent)), before)
+
+
+def _check_order(span: Collected, parent: Collected | None, before: str) -> None:
+    if not before:
+        assert span.parent == ""
+        return
+    assert parent is not None, span
+    own = span.attributes.get("tidemark.status") in ("accepted", "rejected")
+    assert parent.name == ("dispatch" if span.name == "land" and own else before), span
+    assert parent.began_ns <= span.began_ns <= span.ended_ns, (parent, span)
+
+
 def test_a_campaign_through_all_roles_with_a_rolling_restart_in_the_middle(
-    stack: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    stack: Stack, collector: Collector, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Everyone gets it once, nothing that the provider said is lost or counts twice, and the page shows it."""
     stack.start_all()
@@ -119,6 +159,7 @@ def test_a_campaign_through_all_roles_with_a_rolling_restart_in_the_middle(
     flows = ["route", *lanes]
     stack.run("send", campaign, "--json")
     until(lambda: len(ask(stack, "/_ledger").splitlines()) > PEOPLE // 20, "nothing sent")
+    assert value(stack.port("send", 9100), "tidemark_sender_requests_total") > 0
     stack.running["send"].ask_to_end()
     assert stack.running["send"].wait(40) == 3, "some are not sent yet"
     sending = stack.run("send", campaign, "--json")
@@ -153,3 +194,6 @@ def test_a_campaign_through_all_roles_with_a_rolling_restart_in_the_middle(
     assert value(exporter, "tidemark_table_rows", table="status_events") > 0
     for name in flows:
         assert health(stack.port(name, 9100), "/readyz")[0] == 200
+    for name in (*flows, "api", "exporter"):
+        assert all("event" in json.loads(line) for line in stack.running[name].said().splitlines()), name
+    check_traces(collector)

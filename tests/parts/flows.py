@@ -51,11 +51,18 @@ class Pipeline:
         with Warehouse(self.settings.clickhouse, create=True) as warehouse:
             migrate(warehouse)
 
-    def play(self, into: Into = "webhook", midway: Callable[[], None] = _nothing, pace_s: float = 0.0) -> Expected:
-        """Write the campaign, in some `pace_s`; what must come of it. At half of it, durable, `midway` is called."""
+    def play(
+        self,
+        into: Into = "webhook",
+        midway: Callable[[], None] = _nothing,
+        pace_s: float = 0.0,
+        plan: Plan | None = None,
+    ) -> Expected:
+        """Write the campaign (or that of `plan`), in some `pace_s`; what must come of it. At half of it, durable,
+        `midway` is called."""
         producer = open_producer(self.settings)
         try:
-            run = Run(self.plan, into, producer.partitions)
+            run = Run(plan or self.plan, into, producer.partitions)
             chunks = list(run.chunks(events_per_chunk=_EVENTS_PER_CHUNK))
             for number, chunk in enumerate(chunks):
                 append(producer, chunk)

@@ -1,7 +1,9 @@
 """Orders stand in the audit log, and go out whether it can be written or not."""
 
+import json
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from flows.send import build
@@ -15,6 +17,7 @@ from sql import audit
 from sql.migrate import migrate
 from sql.warehouse import Warehouse
 from tests.parts.kafka import free_port
+from tests.sending.conftest import Office
 
 ORDERS = (
     ("rate", "autumn", "2500"),
@@ -54,6 +57,20 @@ def test_who_ordered_what(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
         ("lift", "twilio sms", '{"why":""}'),
     ]
     assert audit.verify(log) == [log[-1].hash]
+
+
+def test_what_a_sender_stops_of_its_own_accord_stands_there_too(office: Office, tmp_path: Path) -> None:
+    """A provider that refuses the credentials: the sender pulls the kill switch itself."""
+    office.settings = msgspec.structs.replace(office.settings, clickhouse=f"chdb://{tmp_path}/clickhouse")
+    office.provider.conduct(failures={"401": 1.0})
+    with Warehouse(office.settings.clickhouse, create=True) as warehouse:
+        migrate(warehouse)
+        running = office.start(office.campaign("refused", 20))
+        running.wait_for(lambda: bool(audit.entries(warehouse)), "not noted")
+        running.stop()
+        (entry,) = audit.entries(warehouse)
+    assert (entry.actor, entry.action, entry.subject) == ("flows.send", "kill", "http")
+    assert json.loads(entry.details)["why"].startswith("401")
 
 
 @pytest.mark.parametrize("clickhouse", ["chdb://{folder}/nowhere", "http://127.0.0.1:{port}/tidemark"])

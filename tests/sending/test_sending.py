@@ -7,13 +7,18 @@ from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
+import pytest
 from rich.console import Console
 
+from flows.send import build
+from flows.sending.command import main
 from flows.sending.control import Order, encode_order
 from flows.sending.display import line, table
+from flows.sending.doubts import Doubts
 from flows.sending.ledger import Ledger
 from flows.sending.watch import read_all
 from flows.topics import open_producer
+from loadgen.processes import variables
 from schemas.events import DeadLetter
 from schemas.settings import Slice
 from schemas.times import wall_clock
@@ -76,6 +81,29 @@ def test_failures_that_pass_are_retried_and_those_that_stay_are_dead_letters(off
     assert len(letters) == summary.failed
     assert {letter.offset for letter in letters} == set(range(1_000)) - set(taken)
     assert {letter.reason for letter in letters} <= {"refused", "retries_exhausted"}
+
+
+def test_a_start_with_nothing_but_a_replay_does_not_end_before_it(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Even where the dispatcher is slow to take it over."""
+    planned = office.campaign("replays", 200)
+    office.provider.conduct(failures={"400": 0.3})
+    (first,) = office.send(planned)
+    assert first.failed > 0
+    office.provider.conduct(failures={})
+    for name, text in variables(office.settings).items():
+        monkeypatch.setenv(name, text)
+    assert main(["replay", "replays"], build) == 0
+    send_again = Doubts.send_again
+
+    def slowly(self: Doubts, seqs: list[int]) -> None:
+        time.sleep(1)
+        send_again(self, seqs)
+
+    monkeypatch.setattr(Doubts, "send_again", slowly)
+    (second,) = office.send(planned)
+    assert (second.sent, second.queued) == (first.failed, 0)
 
 
 def test_a_stop_rule_pauses_the_campaign_and_says_why(office: Office) -> None:

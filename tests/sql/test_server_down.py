@@ -34,6 +34,29 @@ def test_a_silent_server_times_out_as_down() -> None:
             warehouse.query("SELECT 1")
 
 
+def test_an_answer_that_breaks_off_is_down_in_plain_words() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        url = f"http://127.0.0.1:{server.getsockname()[1]}/tidemark"
+
+        def answer() -> None:
+            while True:
+                try:
+                    connection, _ = server.accept()
+                except OSError:
+                    return
+                with connection:
+                    connection.recv(65536)
+                    connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nhalf")
+
+        answering = threading.Thread(target=answer)
+        answering.start()
+        with Warehouse(url) as warehouse, pytest.raises(WarehouseDown) as caught:
+            warehouse.query("SELECT 1")
+        assert str(caught.value) == f"{url}: connection lost in the middle of an answer"
+        server.shutdown(socket.SHUT_RDWR)
+        answering.join()
+
+
 def test_an_insert_waits_for_the_server_and_survives_its_restart(tmp_path: Path) -> None:
     """Down, up, killed, up again: each insert is tried until it is answered, and its rows are there."""
     port, folder, said = free_port(), tmp_path / "clickhouse", list[str]()

@@ -62,6 +62,24 @@ def test_one_that_breaks_is_counted_and_breaks_on() -> None:
     assert registry.get_sample_value("tidemark_http_requests_total", labels) == 1
 
 
+def test_whoever_has_the_last_of_an_answer_finds_it_counted_once() -> None:
+    registry, seen = CollectorRegistry(), []
+    labels = {"kind": "api", "provider": "", "code": "200"}
+
+    async def in_two_parts(_scope: Scope, _receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200})
+        await send({"type": "http.response.body", "body": b"1", "more_body": True})
+        await send({"type": "http.response.body", "body": b"2"})
+
+    async def sent(_: Any) -> None:
+        seen.append(registry.get_sample_value("tidemark_http_requests_total", labels))
+
+    asyncio.run(Counted(in_two_parts, registry, ())({"type": "http", "path": "/api/"}, None, sent))  # type: ignore[arg-type]
+    assert seen == [None, None, 1]
+    assert registry.get_sample_value("tidemark_http_requests_total", labels) == 1
+    assert registry.get_sample_value("tidemark_http_open", {"kind": "api"}) == 0
+
+
 def test_names_are_those_exported() -> None:
     registry = ask("/")
     names = {sample.name for metric in registry.collect() for sample in metric.samples}

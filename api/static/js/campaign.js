@@ -2,23 +2,24 @@
 import { channel, clock, clockSeconds, count, duration, money, percent, points, when, withTimes, zone } from "./format.js";
 import { all, html, one, put, putOnce, say, width } from "./dom.js";
 import { icon } from "./icons.js";
-import { eta, grid, histogram, isPhone, norm, spark, strip } from "./charts.js";
+import { eta, grid, gridTable, histogram, isPhone, norm, spark, strip } from "./charts.js";
 import { Lines, PAD } from "./lines.js";
 import { showState, showVerdict, startFrame, tag } from "./frame.js";
 import { Source } from "./source.js";
-import { Rows } from "./rows.js";
+import { Pause } from "./pause.js";
+import { opener, reason, Rows } from "./rows.js";
+import { offerTables } from "./tables.js";
 
 const [, kind, name] = location.pathname.split("/");
 const SHARED = kind === "s";
 const API = SHARED ? `/api/shared/${name}` : `/api/campaigns/${name}`;
 const rows = new Rows(API);
 const PHASES = { ready: "not begun", running: "running", paused: "paused", silent: "sender silent", done: "done" };
-const WHY = { provider_answers: "a provider answers slowly.", rate_limited: "a provider said “too many requests”.", breaker: "a route is broken off.",
-  paused: "somebody paused it.", quiet_hours: "quiet hours.", limiter: "that is its limit.", limit: "that is its limit." };
 let state = "loading", latest = null;
 
 startFrame();
 if (SHARED) all("[data-own]").forEach((node) => node.remove());
+const pause = new Pause(API, rows);
 const recent = new Lines(one("#recent"), {
   readout: one("#readout"),
   series: [
@@ -47,6 +48,7 @@ function refuse(problem) {
 
 function show(s) {
   verdict(s);
+  pause.show(s.pace.phase);
   reach(s);
   pace(s);
   quarter(s);
@@ -72,8 +74,7 @@ function reach(s) {
   const refused = of("rejected for good"), queued = of("queued"), sendable = audience - screened;
   const waits = Math.max(0, funnel.sent - funnel.delivered - funnel.delivered_inferred - funnel.failed);
   one(".reach").style.setProperty("--tide", `${((funnel.sent / audience) * 100).toFixed(2)}%`);
-  one(".reach").classList.toggle("far", funnel.sent / audience > 0.6);
-  one(".reach").classList.toggle("half", Math.abs(funnel.sent / audience - 0.5) < 0.14);
+  placeWords(funnel.sent / audience, queued > 0);
   say("#half", short(audience / 2));
   say("#whole", short(audience));
   const read = usualOf(s, "read"), settles = read && s.pace.phase !== "ready" ? [read.settles_lowest, read.settles_highest] : null;
@@ -84,12 +85,23 @@ function reach(s) {
   say(one('[data-stage="sent"] [data-usual]'), s.nothing ? "" : `${percent(Math.min(1, funnel.sent / sendable))} of sendable`);
   stage("delivered", funnel.delivered, { is: funnel.delivered + funnel.delivered_inferred, may: waits }, audience, rates.delivered,
     waits ? [`${count(waits)} await`, html("span", { class: "long" }, " a report")] : funnel.delivered_inferred ? `and ${count(funnel.delivered_inferred)} inferred` : "all reported", s);
-  stage("read", funnel.read, { is: funnel.read, may: read?.maturing ? expected : 0 }, audience, rates.read,
-    read?.maturing ? [icon("moon"), ` maturing: settles at ${percent(settles[0], 0).replace("%", "")}–${percent(settles[1], 0)}`] : funnel.delivered_inferred ? `${count(funnel.delivered_inferred)} without a report of delivery` : "", s);
+  stage("read", funnel.read, { is: funnel.read, may: settles && read.maturing ? expected : 0 }, audience, rates.read,
+    settles && read.maturing ? [icon("moon"), ` maturing: settles at ${between(percent(settles[0], 0), percent(settles[1], 0))}`] : funnel.delivered_inferred ? `${count(funnel.delivered_inferred)} without a report of delivery` : "", s);
   stage("clicked", funnel.clicked, { is: funnel.clicked }, audience, rates.clicked, rates.clicked_of_read ? `${percent(rates.clicked_of_read)} of those who read` : "", s);
   stage("failed", funnel.failed, { is: funnel.failed }, audience, rates.failed, `${count(funnel.failed_ever)} ever, ${count(refused)} refused before`, s);
 }
 
+// Words stand right of the tideline while there is room, else at the bars' end; a label of the scale gives way to the tide's.
+function placeWords(share, isQueued) {
+  const reach = one(".reach"), room = (1 - share) * (one(".track").clientWidth || 450), far = room < WORDS_PX;
+  reach.classList.toggle("far", far);
+  reach.classList.toggle("queued", isQueued);
+  reach.classList.toggle("half", far ? share > 0.44 && share < 0.78 : Math.abs(share - 0.5) < 0.14);
+  reach.classList.toggle("whole", room < 60);
+}
+
+const WORDS_PX = 190;
+const between = (low, high) => (low === high ? low : `${low.replace("%", "")}–${high}`);
 const usualOf = (s, status) => s.comparison.usual.find((usual) => usual.status === status);
 const short = (n) => (n >= 1e6 ? `${+(n / 1e6).toFixed(1)} M` : n >= 1e4 ? `${+(n / 1e3).toFixed(0)} k` : count(n));
 
@@ -126,7 +138,7 @@ function pace(s) {
   say("#key-sent", running ? `sent ${count(p.achieved_per_s)}` : "sent");
   say("#key-missing", running && missing >= 1 ? `missing ${count(missing)}` : "");
   one("#key-missing").hidden = !(running && missing >= 1);
-  const why = WHY[p.slower_because] ?? (p.slower_because ? `${p.slower_because.replaceAll("_", " ")}.` : "");
+  const why = p.why ? `${p.why}.` : "";
   put(one("#why"), ...(running && missing >= 1 && why ? [icon("slow", { class: "watch" }), html("span", {}, html("b", {}, `${count(missing)}/s short: `), why)] : [html("span", {}, phaseWords(s))]));
   const known = p.done_at != null;
   one(".eta").hidden = !known && p.phase === "running";
@@ -138,10 +150,12 @@ function pace(s) {
 }
 
 function phaseWords(s) {
-  const p = s.pace, cost = s.cost.total ? ` Cost ${money(s.cost.total)}, ${money(s.cost.per_message, 3)} a message.` : "";
+  const p = s.pace, asOf = s.cost.counted_at ? ` as of ${clockSeconds(s.cost.counted_at)}` : "";
+  const cost = s.cost.total ? ` Cost ${money(s.cost.total)}${asOf}, ${money(s.cost.per_message, 3)} a message.` : "";
   if (p.phase === "done") return `Sending ended ${when(p.last_at ?? s.freshness.data_at)}.${cost}`;
   if (p.phase === "ready") return s.plan.limit_per_s && s.plan.audience ? `Plan: ${duration((s.plan.audience / s.plan.limit_per_s) * 1000)} at ${count(s.plan.limit_per_s)}/s.` : "Nothing sent yet.";
-  if (p.phase === "running") return `At its full rate.${cost}`;
+  const short = p.allowed_per_s - p.achieved_per_s;
+  if (p.phase === "running") return short > 0.1 * p.allowed_per_s ? `${count(short)}/s short, for no reason that its sender tells.${cost}` : `At its full rate.${cost}`;
   return `Last word of the sender: ${when(p.last_at)}.`;
 }
 
@@ -150,7 +164,7 @@ function quarter(s) {
   recent.show([at, r.allowed, r.sent, r.delivered, r.failed], r.events);
   const last = (values) => values.findLast((value) => value != null);
   one("#recent").setAttribute("aria-label", `Messages a second from ${clock(at[0] * 1000)} to ${clock(at.at(-1) * 1000)}: allowed ${count(last(r.allowed))}, sent ${count(last(r.sent))}, delivered ${count(last(r.delivered))}, failed ${count(last(r.failed))}. ${r.events.map((event) => `${clockSeconds(event.at * 1000)} ${event.what}`).join(". ")}`);
-  const right = isPhone() ? 88 : PAD.right;
+  const right = isPhone() ? PAD.phone : PAD.right;
   say("#live-note", s.heatmap ? "messages a second; below, reads by weekday and hour (UTC)" : "messages a second; below, the share of each half minute that failed");
   one("#strip").classList.toggle("week", Boolean(s.heatmap));
   if (s.heatmap) grid(one("#strip"), s.heatmap);
@@ -167,50 +181,56 @@ function timeToDeliver(s) {
   putOnce(one("#sla"), `${met} ${within}`, () => (met == null ? [] : [icon(met ? "ok" : "watch"), ` SLA ${met ? "met" : "missed"}: ${percent(within)} within ${duration(sla)}`]));
   histogram(one("#hist"), s.latency.delivered, delivered ? [["p50", delivered.p50_ms], ["p95", delivered.p95_ms], ["p99", delivered.p99_ms]] : [], sla);
   one("#hist").setAttribute("aria-label", delivered ? `Time to deliver: half within ${duration(delivered.p50_ms)}, 95% within ${duration(delivered.p95_ms)}, 99% within ${duration(delivered.p99_ms)}` : "Nothing delivered yet");
-  const accepted = s.latency.percentiles.find((told) => told.status === "accepted");
   const read = s.latency.percentiles.find((told) => told.status === "read");
-  say("#share-of-time", [accepted && `taken after ${duration(accepted.p50_ms)}`, read && `read after ${duration(read.p50_ms)}`, "from a sixteenth of them"].filter(Boolean).join(" · "));
+  put(one("#share-of-time"), ...(s.latency.parts.length ? [html("span", {}, `Of the ${duration(delivered.p50_ms)}:`), ...s.latency.parts.map(part)] : []),
+    html("span", {}, [read && `read after ${duration(read.p50_ms)}`, "from a sixteenth of them", s.counted_at && `as of ${clockSeconds(s.counted_at)}`].filter(Boolean).join(" · ")));
 }
 
+const WHOSE = { ours: ["clicked", "from the intent to send until the provider took it"], provider: ["delivered", "until the provider had sent it on"], phone: ["sent", "until it was delivered"] };
+const part = ({ whose, ms }) => html("span", { class: `key ${WHOSE[whose][0]}`, title: WHOSE[whose][1] }, `${whose} ${duration(ms)}`);
+
 function routes(s) {
-  const retry = s.attempts.arrived_only_by_retry;
-  say("#retry-note", retry ? `${count(retry)} arrived only because they were tried again` : "");
+  const retry = s.attempts.arrived_only_by_retry, at = s.all_providers.read_at;
+  say("#retry-note", [retry && `${count(retry)} arrived only because they were tried again`, at && `counted ${clockSeconds(at)}`].filter(Boolean).join(" · "));
   const fold = s.providers.slice(0, isPhone() ? 9 : 5);
   put(one("#routes"), ...fold.map((line) => routeRow(s, line)), allRow(s));
 }
 
 function routeRow(s, line) {
+  const of = (reached, text, cls) => cell(figure(text, { provider: line.provider, reached }, `Messages ${reached}, as ${line.provider} reports`), cls);
   const weak = line.state === "alert" ? "watch" : null, late = s.plan.sla_p95_ms && line.p95_ms > s.plan.sla_p95_ms ? "watch" : null;
   return html("tr", {},
     html("th", { scope: "row" }, line.channels.map(channel).join(", ") || "–", " ", html("span", { class: "code" }, line.provider)),
     html("td", { class: "l" }, tag(line.state, line.state[0].toUpperCase() + line.state.slice(1), { steady: "ok", alert: "watch", quiet: "idle" }[line.state])),
-    cell(count(line.sent)), cell(`${count(line.per_s)}/s`), cell(percent(line.delivered_rate), weak),
-    line.read_rate == null ? html("td", { class: "code", title: "No such receipts" }, "none") : cell(percent(line.read_rate)),
-    cell(percent(line.failed_rate), weak), cell(duration(line.p95_ms), late), html("td", {}, spark(line.trend)));
+    of("sent", count(line.sent)), cell(`${count(line.per_s)}/s`), of("delivered", percent(line.delivered_rate), weak),
+    line.read_rate == null ? html("td", { class: "code", title: "No such receipts" }, "none") : of("read", percent(line.read_rate)),
+    of("failed", percent(line.failed_rate), weak), cell(duration(line.p95_ms), late), html("td", {}, spark(line.trend)));
 }
 
+// Read with the rows above it, not with the funnel: they are to agree.
 function allRow(s) {
+  const all = s.all_providers, of = (reached, text) => cell(figure(text, { reached }, `Messages ${reached}`), "strong");
   const delivered = s.latency.percentiles.find((told) => told.status === "delivered");
   return html("tr", {}, html("th", { scope: "row" }, "All"),
-    html("td", { class: "l code" }, s.cost.total ? `cost so far ${money(s.cost.total)}` : ""),
-    cell(count(s.funnel.sent), "strong"), cell(`${count(s.providers.reduce((sum, line) => sum + line.per_s, 0))}/s`, "strong"), cell(percent(s.rates.delivered), "strong"), cell(percent(s.rates.read), "strong"),
-    cell(percent(s.rates.failed), "strong"), cell(duration(delivered?.p95_ms), "strong"), html("td", {}, spark(s.recent.sent)));
+    html("td", { class: "l code" }, s.cost.total ? `cost ${s.cost.counted_at ? `as of ${clockSeconds(s.cost.counted_at)}` : "so far"} ${money(s.cost.total)}` : ""),
+    of("sent", count(all.sent)), cell(`${count(s.providers.reduce((sum, line) => sum + line.per_s, 0))}/s`, "strong"), of("delivered", percent(all.delivered_rate)), of("read", percent(all.read_rate)),
+    of("failed", percent(all.failed_rate)), cell(duration(delivered?.p95_ms), "strong"), html("td", {}, spark(s.recent.sent)));
 }
 
+// Opens the messages that it counts; whoever came by a share link sees the number alone.
+const figure = (text, query, title) => (SHARED ? text : opener(text, query, title));
 const cell = (text, cls) => html("td", {}, html(cls ? "b" : "span", { class: cls, "data-n": true }, text));
 
 function failures(s) {
   const total = s.failures.reduce((sum, failure) => sum + failure.messages, 0);
   one("#no-failures").hidden = s.failures.length > 0;
   say("#all-reasons", s.failures.length ? `all ${s.failures.length}` : "");
-  const node = one("#failures");
-  putOnce(node, JSON.stringify(s.failures.slice(0, 5)), () => s.failures.slice(0, 5).map((failure) => failureRow(failure, total)));
+  put(one("#failures"), ...s.failures.slice(0, 5).map((failure) => failureRow(failure, total)));
 }
 
 function failureRow(failure, total) {
-  const open = () => rows.messages(failure.meaning, { error_code: failure.error_code });
   return html("tr", {},
-    html("th", { scope: "row", class: "two clip wrap", title: `${failure.provider} ${failure.error_code}` }, SHARED ? failure.meaning : html("button", { class: "link", onclick: open }, failure.meaning),
+    html("th", { scope: "row", class: "two clip wrap", title: `${failure.provider} ${failure.error_code}` }, figure(failure.meaning, reason(failure), failure.meaning),
       html("span", {}, html("b", {}, failure.owner), ["Nobody", "Automatic"].includes(failure.owner) ? `: ${failure.action}` : ` ${failure.action}`)),
     html("td", { class: "opt" }, spark(failure.trend)), html("td", {}, html("b", { "data-n": true }, count(failure.messages))), html("td", {}, html("span", { "data-n": true }, percent(total ? failure.messages / total : null, 0))));
 }
@@ -219,9 +239,9 @@ function failureRow(failure, total) {
 function ledger(s) {
   const lines = s.accounting.lines.filter((line) => line.messages || !line.what.startsWith("screened"));
   const largest = lines.length > 9 ? fold(lines) : lines;
-  put(one("#ledger"), term("=", "", "audience", s.accounting.audience), ...largest.map((line, i) => term(i < largest.length - 1 ? "+" : "", i ? "+" : "", line.what.replace("screened: ", ""), line.messages)));
+  put(one("#ledger"), term("=", "", "audience", s.accounting.audience), ...largest.map((line, i) => term(i < largest.length - 1 ? "+" : "", i ? "+" : "", line.what.replace("screened: ", ""), line.messages, line.what)));
   const gap = s.accounting.gap;
-  put(one("#adds-up"), ...(gap ? [html("b", { class: "act" }, icon("act"), ` Gap of ${count(gap)}`)] : [html("b", {}, icon("ok"), " Adds up"), ", no gap"]));
+  put(one("#adds-up"), ...(gap ? [html("b", { class: "act" }, icon("act"), ` Gap of ${count(gap)}`)] : [html("b", {}, icon("ok"), " Adds up"), s.counted_at ? `, as of ${clockSeconds(s.counted_at)}` : ", no gap"]));
   const checked = clockSeconds(s.exactness.checked_at);
   put(one("#exact"), ...(s.exactness.exact == null ? [s.exactness.note] : s.exactness.exact ? [html("b", {}, icon("seal"), " Exact"), `, checked ${checked}`] : [html("b", { class: "act" }, icon("act"), " Not exact"), `, checked ${checked}`]));
 }
@@ -234,29 +254,19 @@ function fold(lines) {
   return rest;
 }
 
-const term = (op, sign, what, messages) => html("div", { "data-op": op, "data-sign": sign }, html("dt", {}, what), html("dd", { "data-n": true }, count(messages)));
+// Queued messages have no record yet, and folded lines are several: they open nothing.
+const CLOSED = /^$|^queued$|more screened$/;
+const term = (op, sign, what, messages, line = "") => html("div", { "data-op": op, "data-sign": sign }, html("dt", {}, what),
+  html("dd", { "data-n": true }, CLOSED.test(line) ? count(messages) : figure(count(messages), { line }, `Messages ${line}`)));
 
-// Charts shown as tables.
-function asTable(name) {
-  const lists = { recent: () => [["Time", "allowed", "sent", "delivered", "failed"], recent.rows()],
-    hist: () => [["From", "To", "Messages"], latest.latency.delivered.map((told) => [duration(told.from_ms), duration(told.to_ms), count(told.messages)])] };
-  const [head, body] = lists[name]();
-  return html("table", { class: "rows" }, html("thead", {}, html("tr", {}, ...head.map((text) => html("th", { scope: "col" }, text)))), html("tbody", {}, ...body.map(([first, ...rest]) => html("tr", {}, html("th", { scope: "row" }, first), ...rest.map((text) => html("td", {}, text))))));
-}
-
-all("[data-table]").forEach((button) => button.addEventListener("click", () => {
-  const name = button.dataset.table, shown = button.getAttribute("aria-pressed") !== "true";
-  button.setAttribute("aria-pressed", String(shown));
-  one(`#${name}`).hidden = shown;
-  if (name === "recent") one("#strip").hidden = shown;
-  one(`#${name}-table`).hidden = !shown;
-  one(`#${name}-table`).replaceChildren(shown && latest ? asTable(name) : "");
-  recent.redraw();
-}));
-all("[data-rows]").forEach((button) => {
-  if (SHARED) return button.replaceWith(html("span", { class: "figure", "data-n": true }, "0"));
-  button.addEventListener("click", () => rows.messages(button.dataset.rows ? `Messages whose last word is “${button.dataset.rows}”` : "All messages", { state: button.dataset.rows }));
-});
+offerTables(
+  {
+    recent: () => [[["Time", "allowed", "sent", "delivered", "failed"], recent.rows()], ...(latest?.heatmap ? [gridTable(latest.heatmap)] : [])],
+    hist: () => [[["From", "To", "Messages"], (latest?.latency.delivered ?? []).map((told) => [duration(told.from_ms), duration(told.to_ms), count(told.messages)])]],
+  },
+  { hides: { recent: ["strip"] }, changed: () => recent.redraw() },
+);
+if (SHARED) all("[data-rows]").forEach((button) => button.replaceWith(html("span", { class: "figure", "data-n": true }, "0")));
 one("#all-reasons").addEventListener("click", () => latest && rows.reasons(latest.failures, latest.failures.reduce((sum, failure) => sum + failure.messages, 0)));
 one("#again").addEventListener("click", () => source.tryNow());
 one("#share")?.addEventListener("click", async () => {

@@ -88,6 +88,12 @@ export function grid(node, counts) {
   node.replaceChildren(canvas);
 }
 
+// The same numbers, a row a weekday.
+export function gridTable(counts) {
+  const hours = counts[0].map((_, hour) => `${hour}:00`);
+  return [["Reads, UTC", ...hours], counts.map((row, day) => [DAYS[day], ...row.map((n) => n.toLocaleString("en-US"))])];
+}
+
 // Messages by time to deliver, on a log axis; what is later than promised is clay.
 export function histogram(node, cells, marks, slaMs) {
   if (!changed(node, JSON.stringify([cells, marks, slaMs]))) return;
@@ -102,15 +108,19 @@ export function histogram(node, cells, marks, slaMs) {
     canvas.append(box(at, base - high, x(cell.to_ms ?? cell.from_ms * 1.1) - at - 1, high, { class: slaMs && cell.from_ms >= slaMs ? "cell-bar late" : "cell-bar" }));
   }
   canvas.append(rule(0, base, w, base, "axis"));
-  const ticks = [10, 100, 1e3, 1e4, 6e4, 6e5, 3.6e6, 8.64e7].filter((ms) => ms >= first && ms <= last);
+  const inside = (ms) => ms >= first && ms <= last, whole = [10, 100, 1e3, 1e4, 6e4, 6e5, 3.6e6, 8.64e7].filter(inside);
+  const ticks = whole.length > 3 ? whole : [10, 30, 100, 300, 1e3, 3e3, 1e4, 3e4, 1.2e5, 6e5, 3.6e6].filter(inside);
   ticks.forEach((ms) => canvas.append(text(Math.min(w - 14, Math.max(0, x(ms))), h - 3, duration(ms).replace(".0", ""), "", x(ms) < 20 ? "start" : "middle")));
   if (slaMs) flag(canvas, x(slaMs), base, 2, `SLA ${duration(slaMs)}`, "limit", w);
-  marks.forEach(([name, ms], i) => ms && flag(canvas, x(ms), base, 2 + i * 12, name, "hair", w));
+  marks.forEach(([name, ms], i) => ms && flag(canvas, x(ms), base, 2 + i * 12, name, "hair", w, slaMs && x(slaMs) > x(ms) && x(slaMs) - x(ms) < BESIDE_PX));
   node.replaceChildren(canvas);
 }
 
-function flag(canvas, x, base, top, label, cls, w) {
-  const left = x > w - 60;
+const BESIDE_PX = 34;
+
+// Its word stands on the left where there is no room on the right, or another's line.
+function flag(canvas, x, base, top, label, cls, w, isBeside = false) {
+  const left = isBeside || x > w - 60;
   canvas.append(rule(x, top, x, base, cls), text(x + (left ? -5 : 5), top + 8, label, "strong halo", left ? "end" : "start"));
 }
 

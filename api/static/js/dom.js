@@ -25,9 +25,30 @@ export function say(css, text, from = document) {
   return node;
 }
 
+// Nodes stay and take on what is new, so that a focus or a click that is under way survives; listeners stand further up.
 export function put(node, ...children) {
   const next = html("div", {}, ...children);
-  if (node.innerHTML !== next.innerHTML) node.replaceChildren(...next.childNodes);
+  if (node.innerHTML !== next.innerHTML) become(node, next);
+}
+
+function become(node, next) {
+  const old = [...node.childNodes];
+  [...next.childNodes].forEach((child, i) => {
+    if (!old[i]) node.append(child);
+    else if (old[i].nodeName !== child.nodeName) old[i].replaceWith(child);
+    else if (child.nodeType !== Node.ELEMENT_NODE) old[i].data !== child.data && (old[i].data = child.data);
+    else become(dress(old[i], child), child);
+  });
+  old.slice(next.childNodes.length).forEach((child) => child.remove());
+}
+
+function dress(node, next) {
+  for (const { name } of [...node.attributes]) if (!next.hasAttribute(name)) node.removeAttribute(name);
+  for (const { name, value } of next.attributes) {
+    if (name === "style") node.style.cssText = next.style.cssText; // the policy forbids the attribute
+    else if (node.getAttribute(name) !== value) node.setAttribute(name, value);
+  }
+  return node;
 }
 
 // As put, for content with listeners: the old stays while `key` does.

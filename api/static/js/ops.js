@@ -1,11 +1,12 @@
 // The operations page: do the flows keep up, and do the providers?
-import { channel, clock, clockSeconds, count, duration, percent, when } from "./format.js";
+import { channel, clock, clockSeconds, count, duration, money, percent, when } from "./format.js";
 import { html, one, put, putOnce, say } from "./dom.js";
 import { icon } from "./icons.js";
 import { isPhone, spark } from "./charts.js";
 import { Lines } from "./lines.js";
 import { showState, showVerdict, startFrame, tag } from "./frame.js";
 import { Source } from "./source.js";
+import { offerTables } from "./tables.js";
 
 const THRESHOLD = 0.9;
 const LANES = ["delivered", "read", "other", "all"];
@@ -15,7 +16,7 @@ const laneLines = new Map();
 let channels = null, names = "", state = "loading", latest = null;
 
 startFrame();
-const inserts = new Lines(one("#inserts"), { few: true, right: 118, unit: " ms", series: [{ name: "mean", ink: "--delivered", fill: true }, { name: "slowest", ink: "--read" }] });
+const inserts = new Lines(one("#inserts"), { few: true, right: 118, shown: duration, wideTicks: true, series: [{ name: "mean", ink: "--delivered", fill: true }, { name: "slowest", ink: "--read" }] });
 const source = new Source("/api/ops/live", {
   onSnapshot: (snapshot) => show(latest = snapshot),
   onState: (told) => {
@@ -24,6 +25,17 @@ const source = new Source("/api/ops/live", {
     if (state !== before && latest) showVerdict(latest.verdict, state, latest.freshness.data_at, "Operations");
   },
 });
+offerTables(
+  {
+    channels: () => [
+      [["Time", ...(latest?.channels ?? []).map((line) => channel(line.channel)), "Allowed, all"], channels?.rows() ?? []],
+      ...(latest?.marks.length ? [[["Time", "What happened"], latest.marks.map((mark) => [clockSeconds(mark.at * 1000), mark.what])]] : []),
+    ],
+    lanes: () => [...laneLines].map(([name, { lines }]) => [["Time", `${name}, behind`], lines.rows()]),
+    inserts: () => [[["Time", "mean", "slowest"], inserts.rows()]],
+  },
+  { changed: () => [channels, inserts, ...[...laneLines.values()].map((lane) => lane.lines)].forEach((lines) => lines?.redraw()) },
+);
 one("#again").addEventListener("click", () => source.tryNow());
 
 function show(s) {
@@ -32,7 +44,7 @@ function show(s) {
   rates(s);
   lanes(s);
   providers(s);
-  inserts.show([s.at, s.inserts.mean_ms, s.inserts.slowest_ms]);
+  inserts.show([s.at, s.inserts.mean_ms, s.inserts.slowest_ms], flowMarks(s));
   letters(s);
   facts(s);
 }
@@ -42,12 +54,15 @@ function rates(s) {
   if (told !== names || !channels) {
     names = told;
     channels?.plot?.destroy();
-    channels = new Lines(one("#channels"), { readout: one("#readout"), series: s.channels.map((line, i) => ({ name: channel(line.channel), ...INKS[i % INKS.length] })) });
+    channels = new Lines(one("#channels"), { readout: one("#readout"), right: isPhone() ? 146 : 176,
+      series: [...s.channels.map((line, i) => ({ name: channel(line.channel), ...INKS[i % INKS.length] })), { name: "allowed, all", ink: "--axis", dash: [5, 3] }] });
   }
   if (!s.channels.length) return;
-  channels.show([s.at, ...s.channels.map((line) => line.per_s)], [], s.channels.flatMap((line, i) => line.unusual.map((place) => [i, place])));
+  s.channels.forEach((line, i) => (channels.series[i].of = line.allowed_per_s));
+  channels.show([s.at, ...s.channels.map((line) => line.per_s), s.allowed], s.marks, s.channels.flatMap((line, i) => line.unusual.map((place) => [i, place])));
   const last = (line) => count(line.per_s.findLast((value) => value != null));
-  one("#channels").setAttribute("aria-label", `Messages a second by channel, ${clock(s.at[0] * 1000)} to ${clock(s.at.at(-1) * 1000)}: ${s.channels.map((line) => `${channel(line.channel)} ${last(line)}`).join(", ")}`);
+  const words = s.channels.map((line) => `${channel(line.channel)} ${last(line)}${line.allowed_per_s == null ? "" : ` of ${count(line.allowed_per_s)} allowed`}`);
+  one("#channels").setAttribute("aria-label", `Messages a second by channel, ${clock(s.at[0] * 1000)} to ${clock(s.at.at(-1) * 1000)}: ${words.join(", ")}. ${s.marks.map((mark) => `${clockSeconds(mark.at * 1000)} ${mark.what}`).join(". ")}`);
 }
 
 function lanes(s) {
@@ -58,18 +73,20 @@ function lanes(s) {
     return shown.map((lane, place) => {
       const chart = html("div", { class: "chart", role: "img" }), told = html("span", { class: "note" });
       const key = `${lane.flow} ${lane.lane}`;
-      laneLines.set(key, { chart, told, lines: new Lines(chart, { few: true, bare: place < shown.length - 1, right: 78, shown: duration, series: [{ name: key, mute: true, ink: LANE_INKS[lane.lane] ?? "--sent", fill: true }] }) });
+      laneLines.set(key, { chart, told, lines: new Lines(chart, { few: true, bare: place < shown.length - 1, right: 78, shown: duration, wideTicks: true, series: [{ name: key, mute: true, ink: LANE_INKS[lane.lane] ?? "--sent", fill: true }] }) });
       return html("figure", {}, html("figcaption", {}, html("b", {}, lane.lane === "all" ? lane.flow : lane.lane), " ", told), chart);
     });
   });
   for (const lane of shown) {
     const { chart, told, lines } = laneLines.get(`${lane.flow} ${lane.lane}`);
     say(told, `${count(lane.events_per_s)}/s · batch waits ${duration(lane.batch_age_ms)} at most${lane.retries ? ` · ${count(lane.retries)} retries` : ""}`);
-    lines.tick = (v) => (v ? duration(v).replace(".0", "") : "0");
-    lines.show([s.at, lane.lag_ms_series]);
+    lines.show([s.at, lane.lag_ms_series], flowMarks(s));
     chart.setAttribute("aria-label", `Lane ${lane.lane} of ${lane.flow}: ${duration(lane.lag_ms)} behind`);
   }
 }
+
+// In the small charts a mark is a line alone: its words stand in the large one.
+const flowMarks = (s) => s.marks.filter((mark) => mark.whose === "flow").map(({ at }) => ({ at, what: "" }));
 
 function providers(s) {
   one("#no-providers").hidden = s.providers.length > 0;
@@ -82,7 +99,9 @@ function providers(s) {
       html("td", {}, html(weak ? "b" : "span", { class: weak ? "watch" : null, "data-n": true }, percent(line.success))),
       html("td", {}, spark(line.success_series, { floor: THRESHOLD, most: 1 })),
       html("td", { class: "l" }, html("span", { class: "bar-cell" }, bar, html("span", { "data-n": true }, line.repeat_rate == null ? "–" : percent(line.repeat_rate)))),
-      html("td", {}, html("span", { "data-n": true }, `${count(line.per_s)}/s`)));
+      html("td", {}, html("span", { "data-n": true }, `${count(line.per_s)}/s`)),
+      html("td", {}, html("span", { "data-n": true }, money(line.cost_per_message, 3))),
+      html("td", {}, html("span", { "data-n": true }, money(line.cost, line.cost < 100 ? 2 : 0))));
   }));
 }
 

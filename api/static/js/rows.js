@@ -2,19 +2,34 @@
 import { count, percent, when, clockSeconds, zone } from "./format.js";
 import { html, one, say } from "./dom.js";
 
-const STATES = ["accepted", "sent", "delivered", "read", "clicked", "failed"];
+// A figure that opens its rows: `query` chooses the messages that it counts.
+export const opener = (text, query, title, cls = "link") =>
+  html("button", { class: cls, "data-rows": new URLSearchParams(query).toString(), title: `Show ${title}`, "data-title": title }, text);
+
+const STATES = ["accepted", "rejected", "sent", "delivered", "read", "clicked", "failed"];
+
+// A code of one provider's: others may give it, too.
+export const reason = ({ provider, error_code }) => ({ provider, error_code });
 
 export class Rows {
   constructor(api) {
     this.api = api;
     this.dialog = one("#rows");
     this.body = one("#rows-body");
+    document.addEventListener("click", (event) => {
+      const figure = event.target.closest("[data-rows]");
+      if (figure) this.messages(figure.dataset.title, Object.fromEntries(new URLSearchParams(figure.dataset.rows)));
+    });
   }
 
   open(title, ...content) {
     say("#rows-title", title);
     this.body.replaceChildren(...content);
     if (!this.dialog.open) this.dialog.showModal();
+  }
+
+  close() {
+    this.dialog.close();
   }
 
   async messages(title, query, after = null) {
@@ -50,7 +65,7 @@ export class Rows {
     this.open(`All ${failures.length} reasons`, html("table", { class: "rows wrap-cells" },
       html("thead", {}, html("tr", {}, ...head.map((name, i) => html("th", { scope: "col", class: i < 4 ? "l" : null }, name)))),
       html("tbody", {}, ...failures.map((failure) => html("tr", {},
-        html("th", { scope: "row" }, html("button", { class: "link", onclick: () => this.messages(failure.meaning, { error_code: failure.error_code }) }, failure.meaning)),
+        html("th", { scope: "row" }, opener(failure.meaning, reason(failure), failure.meaning)),
         html("td", { class: "l code" }, `${failure.provider} ${failure.error_code}`), html("td", { class: "l" }, failure.owner), html("td", { class: "l" }, failure.action),
         html("td", {}, count(failure.messages)), html("td", {}, percent(total ? failure.messages / total : null, 0)))))));
   }

@@ -1,5 +1,5 @@
 -- Events of the messages numbered from `first` up to `before`, as a national campaign's providers report them: three
--- each on average, 1 % of the messages delivered twice at different times.
+-- each on average, 1 % of the messages delivered twice at different times; nothing that lies ahead.
 INSERT INTO status_events (campaign_id, message_key, attempt, status, error_code, provider, raw_status, event_time, received_at, sent_at)
 SELECT
     {campaign_id:String},
@@ -36,10 +36,10 @@ FROM
     )
 )
 ARRAY JOIN arrayFilter(
-    event -> event.3,
+    event -> event.3 AND sent_at + toIntervalMillisecond(event.2) <= now64(3),
     [
         ('accepted', toUInt32(120 + chance % 400), true),
-        ('sent', toUInt32(400 + chance % 900), chance % 100 < 50),
+        ('sent', toUInt32(400 + chance % 900), chance % 100 < 60),
         ('delivered', delivered_ms, chance % 20 != 0),
         ('delivered', delivered_ms + 90000, chance % 100 = 7),
         ('read', read_ms, chance % 20 != 0 AND chance % 100 < 53),
