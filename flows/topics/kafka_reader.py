@@ -1,10 +1,11 @@
 """The reader of Kafka topics."""
 
+import logging
 import time
 from contextlib import suppress
-from typing import cast
+from typing import Any, cast
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import OFFSET_END, Consumer, KafkaError, KafkaException, TopicPartition
 
 from flows.topics.gaps import report_gap
 from flows.topics.interface import LINE_LIMIT_BYTES, Position, Record
@@ -22,6 +23,8 @@ from flows.topics.places import KAFKA_LINE_BITS, kafka_place
 from schemas.errors import TopicError
 from schemas.events import PAYLOAD_LIMIT_BYTES
 
+log = logging.getLogger(__name__)
+
 _TUNING = {
     "fetch.wait.max.ms": 50,
     "fetch.max.bytes": 32 * 1024 * 1024,
@@ -34,16 +37,21 @@ _FIXED = {
     "enable.auto.commit": False,
     # Any other value skips a lost range without a word.
     "auto.offset.reset": "error",
+    # Else a transaction's marker behind the last record would look like a record that never comes.
+    "enable.partition.eof": True,
 }
 _NUMBERED_LINES = 1 << KAFKA_LINE_BITS
 _MOST_MESSAGES = 1_000
 _PAUSE_S = 0.1
+_LOOK_EVERY_S = 10.0
+_LOOK_WITHIN_S = 1.0
 _FINAL = {
     KafkaError._FATAL,
     KafkaError._AUTHENTICATION,
     KafkaError.TOPIC_AUTHORIZATION_FAILED,
     KafkaError.GROUP_AUTHORIZATION_FAILED,
 }
+_LOST = {KafkaError._AUTO_OFFSET_RESET, KafkaError._LOG_TRUNCATION}
 
 
 class KafkaReader:
@@ -69,14 +77,19 @@ class KafkaReader:
         self._places = {partition: kafka_place(partition, 0) for partition in partitions}
         self._fault: TopicError | None = None
         self._ends: dict[int, int] = {}
-        self._client = open_client(Consumer, brokers, _TUNING | options | _FIXED | {"group.id": group})
+        self._behind: dict[int, int] = {}
+        """Where partitions stood that had more, when that was last looked for."""
+        self._look_at_s = time.monotonic() + _LOOK_EVERY_S
+        self._brokers = brokers
+        self._config = _TUNING | options | _FIXED | {"group.id": group}
+        self._client = self._open()
         try:
             _check_partitions(topic, partitions, known_partitions(self._client, brokers, topic))
             with kafka_errors(self._where):
                 others = [partition for partition in partitions if partition not in start]
                 wanted = start | (self._committed(others) if from_group else {})
                 self._next = {number: self._first_offset(number, wanted.get(number)) for number in partitions}
-                self._client.assign([TopicPartition(topic, number, at) for number, at in self._next.items()])
+                self._assign()
         except BaseException:
             self.close()
             raise
@@ -117,18 +130,24 @@ class KafkaReader:
     def _report_gap(self, partition: int, wanted: int, earliest: int, latest: int) -> None:
         if wanted < earliest:
             lost = f"offsets {wanted} to {earliest - 1} are"
+        elif wanted <= latest:
+            lost = f"the log was cut before offset {wanted}, what was read is"
         else:
             lost = f"offset {wanted} lies beyond the end at {latest}, what was read is"
         report_gap(self._topic, partition, lost, accept=self._accept_gap)
 
     def poll(self, max_bytes: int, timeout_s: float) -> list[Record]:
+        deadline_s = time.monotonic() + timeout_s
         records = self._take(max_bytes)
-        if not records and timeout_s > 0:
+        while not records and not self._fault and (left_s := deadline_s - time.monotonic()) > 0:
             # For one message, then what came with it: asked for many, `consume` waits out its time for the last.
-            records = self._consume(1, timeout_s)
+            records = self._consume(1, left_s)
             records += self._take(max_bytes) if records else []
         if self._fault and not records:
             raise self._fault
+        if not records and time.monotonic() >= self._look_at_s:
+            self._look_at_s = time.monotonic() + _LOOK_EVERY_S
+            self._wake_stalled()
         return records
 
     def _take(self, max_bytes: int) -> list[Record]:
@@ -153,21 +172,24 @@ class KafkaReader:
             for message in messages:
                 value, partition, offset = message.value(), message.partition(), message.offset()
                 if (error := message.error()) is not None:
-                    self._meet(error, partition)
-                elif value:
+                    self._meet(error, partition, offset)
+                    continue
+                self._next[partition] = offset + 1
+                if value:
                     place = self._places[partition] | offset << KAFKA_LINE_BITS
                     records.append(
                         Record(partition, offset, place, value)
                         if len(value) < _NUMBERED_LINES
                         else _checked(partition, offset, place, value)
                     )
-                    self._next[partition] = offset + 1
         except TopicError as fault:
             self._fault = fault
         return records
 
-    def _meet(self, error: KafkaError, partition: int) -> None:
-        if error.code() == KafkaError._AUTO_OFFSET_RESET:
+    def _meet(self, error: KafkaError, partition: int, offset: int) -> None:
+        if error.code() == KafkaError._PARTITION_EOF:
+            self._next[partition] = offset
+        elif error.code() in _LOST:
             self._go_on_behind_gap(partition)
         elif error.code() in _FINAL:
             raise topic_error(error, self._where)
@@ -182,6 +204,38 @@ class KafkaReader:
             self._client.incremental_unassign([TopicPartition(self._topic, partition)])
             self._client.incremental_assign([TopicPartition(self._topic, partition, earliest)])
         self._next[partition] = earliest
+
+    def _open(self) -> Any:
+        return open_client(Consumer, self._brokers, self._config)
+
+    def _assign(self) -> None:
+        self._client.assign([TopicPartition(self._topic, number, at) for number, at in self._next.items()])
+
+    def _wake_stalled(self) -> None:
+        """Begin with a new client where nothing came since the last look although there was more.
+
+        Sometimes librdkafka doesn't fetch on once its broker is back, and says nothing (its issue 5153): one consumer
+        in some hundred restarts of a broker.
+        """
+        ends = self._asked_ends()
+        behind = {number: at for number, at in self._next.items() if ends.get(number, at) > at}
+        stalled = [number for number, at in behind.items() if self._behind.get(number) == at]
+        self._behind = behind
+        if stalled:
+            log.warning("%s: nothing more comes of partitions %s; connecting anew", self._where, stalled)
+            with kafka_errors(self._where):
+                self.close()
+                self._client = self._open()
+                self._assign()
+
+    def _asked_ends(self) -> dict[int, int]:
+        """As the broker says now; what it doesn't is left out."""
+        asked = [TopicPartition(self._topic, number, OFFSET_END) for number in self._next]
+        try:
+            answers = self._client.offsets_for_times(asked, timeout=_LOOK_WITHIN_S)
+        except KafkaException:
+            return {}
+        return {answer.partition: answer.offset for answer in answers if not answer.error}
 
     def positions(self) -> dict[int, Position]:
         return dict(self._next)

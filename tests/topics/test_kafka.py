@@ -13,7 +13,7 @@ from confluent_kafka import Producer as Client
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
-from flows.topics import Producer, Reader, list_partitions, open_producer, open_reader
+from flows.topics import Producer, Reader, kafka_reader, list_partitions, open_producer, open_reader
 from flows.topics.lines import RECORD_BYTES
 from schemas.errors import TopicDown, TopicError, TopicGap, UsageError
 from schemas.events import PAYLOAD_LIMIT_BYTES
@@ -283,5 +283,51 @@ def test_broker_that_goes_down_and_comes_back_costs_nothing(
     lines = lines_of(drain(reader, 2))
     assert lines[-2:] == numbered([2, 3]).splitlines()
     assert set(lines) == set(numbered([2, 3]).splitlines())
+    producer.close()
+    reader.close()
+
+
+def test_what_is_no_record_at_the_end_is_no_lag(settings: Settings, topic: str, kafka: KafkaBroker) -> None:
+    """The marker of somebody's transaction, an empty record."""
+    settings = msgspec.structs.replace(settings, partitions=2)
+    open_producer(settings).partitions(topic)
+    reader = open_reader(settings, topic, [0, 1], None, GROUP)
+    client = Client({"bootstrap.servers": kafka.address, "transactional.id": topic})
+    client.init_transactions(30)
+    client.begin_transaction()
+    client.produce(topic, numbered([1]), partition=0)
+    client.commit_transaction(30)
+    plain = Client({"bootstrap.servers": kafka.address})
+    plain.produce(topic, numbered([2]), partition=1)
+    plain.produce(topic, None, partition=1)
+    plain.flush(30)
+    assert sorted(lines_of(drain(reader, 2))) == numbered([1, 2]).splitlines()
+    drain(reader, 1, within_s=1.0)
+    assert reader.positions() == {0: 2, 1: 2}
+    assert reader.lag() == {0: 0, 1: 0}
+    reader.close()
+
+
+def test_a_partition_that_stands_still_is_read_on_by_a_new_client(
+    settings: Settings, topic: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As librdkafka leaves one at times when its broker was restarted; nothing comes twice."""
+    monkeypatch.setattr(kafka_reader, "_LOOK_EVERY_S", 0.3)
+    producer = open_producer(msgspec.structs.replace(settings, partitions=2))
+    producer.partitions(topic)
+    reader = open_reader(settings, topic, [0, 1], None, GROUP)
+    for partition in (0, 1):
+        producer.append(topic, partition, numbered([partition]))
+    producer.flush()
+    assert len(drain(reader, 2)) == 2
+    reader._client.pause([TopicPartition(topic, 0)])
+    for partition in (0, 1):
+        producer.append(topic, partition, numbered([2 + partition]))
+    producer.flush()
+    assert sorted(lines_of(drain(reader, 2))) == numbered([2, 3]).splitlines()
+    assert "nothing more comes of partitions [0]; connecting anew" in caplog.text
+    caplog.clear()
+    assert drain(reader, 1, within_s=1.0) == []
+    assert not caplog.records
     producer.close()
     reader.close()
