@@ -325,9 +325,30 @@ def test_a_partition_that_stands_still_is_read_on_by_a_new_client(
         producer.append(topic, partition, numbered([2 + partition]))
     producer.flush()
     assert sorted(lines_of(drain(reader, 2))) == numbered([2, 3]).splitlines()
-    assert "nothing more comes of partitions [0]; connecting anew" in caplog.text
+    assert "nothing came of partitions [0], which have more; connected anew" in caplog.text
     caplog.clear()
     assert drain(reader, 1, within_s=1.0) == []
     assert not caplog.records
+    producer.close()
+    reader.close()
+
+
+def test_a_client_that_finds_no_broker_any_more_is_replaced(
+    settings: Settings, topic: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Once a new one finds it, and not while there is nothing to read."""
+    monkeypatch.setattr(kafka_reader, "_LOOK_EVERY_S", 0.1)
+    producer = open_producer(settings)
+    producer.partitions(topic)
+    reader = open_reader(settings, topic, [0], None, GROUP)
+    nowhere = f"127.0.0.1:{free_port()}"
+    reader._client.close()
+    reader._client = Consumer({"bootstrap.servers": nowhere, "group.id": GROUP, "log_level": 0})
+    assert drain(reader, 1, within_s=2.0) == []
+    assert "connected anew" not in caplog.text
+    producer.append(topic, 0, numbered([1]))
+    producer.flush()
+    assert lines_of(drain(reader, 1)) == numbered([1]).splitlines()
+    assert "nothing came of partitions [0], which have more; connected anew" in caplog.text
     producer.close()
     reader.close()
