@@ -2,10 +2,12 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
@@ -159,11 +161,21 @@ def wait_until_read(settings: Settings, flows: Iterable[Flow], within_s: float) 
 def wait_until_served(settings: Settings, flows: Iterable[Flow], within_s: float) -> None:
     """Until one of the flows holds an embedded engine, so that who asks now does not take it. Raises TidemarkError."""
     dsn, deadline_s = parse_dsn(settings.clickhouse), time.monotonic() + within_s
-    while isinstance(dsn, Embedded) and read_address(dsn.folder) is None:
+    while isinstance(dsn, Embedded) and not _is_served(dsn.folder):
         _check(flows)
         if time.monotonic() > deadline_s:
             raise TidemarkError(f"{dsn} is not served within {within_s:.0f} s")
         time.sleep(_LOOK_EVERY_S)
+
+
+def _is_served(folder: Path) -> bool:
+    """The address alone says nothing: a holder that was killed leaves it."""
+    address = read_address(folder)
+    if address is None:
+        return False
+    with suppress(OSError), socket.create_connection(("127.0.0.1", address.port), timeout=1):
+        return True
+    return False
 
 
 def _check(flows: Iterable[Flow]) -> None:

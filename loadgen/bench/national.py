@@ -25,6 +25,7 @@ _QUARTER_S = 900
 _PULSE_S = 5
 _PROVIDERS = ("", "meta_whatsapp", "acme_sms", "acme_mail", "acme_push")
 _LANES = (("route", "all"), ("status", "delivered"), ("status", "other"), ("status", "read"))
+_CODES = ("131026", "131049", "30003", "30005", "30007", "5.1.1", "unregistered", "131047")
 _DONE = """
 SELECT max(message_key) + 1 FROM outbound WHERE campaign_id = {campaign_id:String} AND message_key < {before:UInt64}
 """
@@ -102,7 +103,12 @@ def _readings(messages: int, now: int) -> pl.DataFrame:
         **{name: (sent * share).cast(pl.UInt64) for name, share in shares.items()}
     )
     providers = pl.DataFrame({"provider": _PROVIDERS})
-    return figures.join(providers, how="cross").with_columns(campaign_id=pl.lit(CAMPAIGN))
+    return figures.join(providers, how="cross").with_columns(campaign_id=pl.lit(CAMPAIGN), reasons=_BY_REASON)
+
+
+_BY_REASON = pl.concat_list(
+    pl.struct(key=pl.lit(f"meta_whatsapp {code}"), value=pl.col("failed") // len(_CODES)) for code in _CODES
+)
 
 
 def _times(now: int, every_s: int) -> pl.DataFrame:
