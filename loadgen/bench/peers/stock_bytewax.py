@@ -6,6 +6,7 @@ large as they come within a second, Tidemark's own insert.
 """
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -28,22 +29,24 @@ Event = dict[str, Any]
 
 
 class _RowsSink(DynamicSink[list[Event]]):
-    """Of one worker, with a connection of the main thread's: chDB crashes where a thread of Bytewax's ends it."""
+    """Inserts by a thread of Python's, waited for: closing a chDB handle in one of Bytewax's can hang."""
 
     def __init__(self, rows: StatusRows) -> None:
         self._rows = rows
+        self._thread = ThreadPoolExecutor(1)
 
     def build(self, _step_id: str, _worker_index: int, _worker_count: int) -> "_Partition":
-        return _Partition(self._rows)
+        return _Partition(self._rows, self._thread)
 
 
 class _Partition(StatelessSinkPartition[list[Event]]):
-    def __init__(self, rows: StatusRows) -> None:
+    def __init__(self, rows: StatusRows, thread: ThreadPoolExecutor) -> None:
         self._rows = rows
+        self._thread = thread
 
     def write_batch(self, items: list[list[Event]]) -> None:
         for batch in items:
-            self._rows.insert(batch)
+            self._thread.submit(self._rows.insert, batch).result()
 
 
 def prepare(task: Task) -> Run:
