@@ -2,7 +2,8 @@
 
     webhook ─▶ today's parser ─▶ status.<lane>          outbound, status.<lane> ─▶ the same topic
 
-Safe beside live traffic: what landed before is known to the window, and what passes it the tables take as the same.
+Safe beside live traffic: what landed before is known to the window, and what passes it the tables take as the same;
+a sender's ledger is the same after it.
 """
 
 import time

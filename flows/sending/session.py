@@ -57,8 +57,7 @@ class Session:
         run.watermark.low = low
         run.put = run.confirmed = len(range(share.index, low, share.of))
         self._follower = Follower(self._settings, self.campaign.id, state["positions"])
-        self._ledger.remember(state["doubts"])
-        self._ledger.given_up |= state["given_up"]
+        self._ledger.remember(low, state["doubts"], state["again"], state["given_up"])
         heard = self._follower.catch_up(self._ledger)
         self.rows.begin(low)
         self._plan()
@@ -66,7 +65,7 @@ class Session:
         self.dispatcher.add(run)
         call(lambda: self._doubts.hear(heard))
         self._doubts.take([doubt for doubt in self._ledger.doubts() if self._mine(doubt.seq)])
-        self._take_reopened(low, state["again"])
+        self._take_reopened(low)
         call(self._taken_over.set)
         self._follower.start(lambda: self.rows.next, lambda heard: call(lambda: self._doubts.hear(heard)))
 
@@ -96,16 +95,10 @@ class Session:
         self.run.put += len(mine)
         self.run.confirmed += len(mine)
 
-    def _take_reopened(self, low: int, again: dict[int, int]) -> None:
-        doubtful = {doubt.seq for doubt in self._ledger.doubts()}
-        known = again | {seq: attempt for seq, attempt in self._ledger.attempts.items() if seq < low}
-        mine = {
-            seq: attempt
-            for seq, attempt in known.items()
-            if self._mine(seq) and seq not in doubtful and seq not in self._ledger.settled
-        }
+    def _take_reopened(self, low: int) -> None:
+        mine = {seq: attempt for seq, attempt in self._ledger.attempts.items() if seq < low and self._mine(seq)}
         self.run.reopened |= mine
-        self.run.given_up |= self._ledger.given_up
+        self.run.given_up |= {seq: attempt for seq, attempt in self._ledger.given_up.items() if self._mine(seq)}
         self.dispatcher.call(lambda: self._doubts.send_again(sorted(mine)))
 
     # --- the source's side -----------------------------------------------------------------------------------------
@@ -156,16 +149,20 @@ class Session:
         return not self.run.doubts or time.monotonic() - self._done_at >= seconds(self.campaign.settle)
 
     def state(self) -> dict[str, Any]:
-        """What the source's snapshot keeps."""
+        """What the source's snapshot keeps; of messages from `low` on, and of reopened ones, the ledger tells."""
         assert self._follower is not None
-        low = self.run.watermark.low
-        doubts = [tuple(doubt) for doubt in list(self.run.doubts.values())]
+        run = self.run
+        low, again = run.watermark.low, dict(list(run.reopened.items()))
+
+        def closed(seq: int) -> bool:
+            return seq < low and seq not in again
+
         return {
             "low": low,
             "positions": self._follower.checkpoint(low),
-            "doubts": doubts,
-            "again": dict(list(self.run.reopened.items())),
-            "given_up": dict(list(self.run.given_up.items())),
+            "doubts": [tuple(doubt) for seq, doubt in list(run.doubts.items()) if closed(seq)],
+            "again": again,
+            "given_up": {seq: attempt for seq, attempt in list(run.given_up.items()) if closed(seq)},
         }
 
     def close(self) -> None:

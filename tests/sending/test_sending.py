@@ -1,6 +1,7 @@
 """Campaigns sent to the simulator, whose ledger says who got what, when, and how often."""
 
 import io
+import shutil
 import time
 from collections import Counter
 from datetime import UTC, datetime
@@ -22,7 +23,7 @@ from loadgen.processes import variables
 from schemas.events import DeadLetter
 from schemas.settings import Slice
 from schemas.times import wall_clock
-from schemas.topics import DLQ_SEND, OUTBOUND, SEND_CONTROL
+from schemas.topics import DLQ_SEND, OUTBOUND, SEND_CONTROL, partition_of
 from tests.parts.redis import RedisServer, redis_server
 from tests.sending.conftest import Office, Running
 
@@ -33,6 +34,17 @@ def order(office: Office, **fields: Any) -> None:
     producer = open_producer(office.settings)
     producer.partitions(SEND_CONTROL)
     producer.append(SEND_CONTROL, 0, encode_order(Order(at=wall_clock(), **fields)))
+    producer.flush()
+    producer.close()
+
+
+def append(office: Office, records: list[bytes]) -> None:
+    """Behind what the ledger holds, each to the partition of its message."""
+    producer = open_producer(office.settings)
+    for record in records:
+        told = msgspec.json.decode(record)
+        place = partition_of(told["campaign_id"], told.get("message_key", 0), producer.partitions(OUTBOUND))
+        producer.append(OUTBOUND, place, record)
     producer.flush()
     producer.close()
 
@@ -104,6 +116,24 @@ def test_a_start_with_nothing_but_a_replay_does_not_end_before_it(
     monkeypatch.setattr(Doubts, "send_again", slowly)
     (second,) = office.send(planned)
     assert (second.sent, second.queued) == (first.failed, 0)
+
+
+def test_a_replay_of_the_ledger_sends_nothing_to_anybody(office: Office) -> None:
+    """Of its first half: attempts that were refused, without those that were taken."""
+    planned = office.campaign("rewritten", 500, retry={"attempts": 12, "first_wait": "50ms", "longest_wait": "200ms"})
+    office.provider.conduct(failures={"503": 0.3})
+    (first,) = office.send(planned)
+    assert (first.sent, first.retried > 50) == (500, True)
+    office.provider.conduct(failures={})
+    told: list[bytes] = []
+    read_all(office.settings, OUTBOUND, lambda value: told.extend(value.splitlines(keepends=True))).close()
+    append(office, told[: len(told) // 2])
+    (second,) = office.send(planned)
+    assert (second.requests, second.in_doubt, second.queued) == (0, 0, 0)
+    append(office, told[len(told) // 3 : len(told) // 2])
+    shutil.rmtree(office.settings.recovery)
+    (third,) = office.send(planned)
+    assert (third.requests, third.in_doubt, third.queued) == (0, 0, 0)
 
 
 def test_a_stop_rule_pauses_the_campaign_and_says_why(office: Office) -> None:
