@@ -10,6 +10,8 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import Future, wait
+from typing import TypeVar
 
 import uvloop
 
@@ -26,6 +28,7 @@ from flows.sending.traced import tell_answered
 from schemas.errors import TidemarkError
 from sql.telemetry.traces import Traces
 
+T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 _TICK_S = 0.002
@@ -71,6 +74,14 @@ class Dispatcher:
         loop = self.desk.loop
         if loop is not None and not loop.is_closed():
             loop.call_soon_threadsafe(do)
+
+    def ask(self, what: Callable[[], T]) -> T:
+        """Answered in the loop, where nothing changes meanwhile; once it has ended, here."""
+        answer: Future[T] = Future()
+        self.call(lambda: answer.set_result(what()))
+        while not answer.done() and not self.wound_up.is_set():
+            wait([answer], _IDLE_S)
+        return answer.result() if answer.done() else what()
 
     def finish(self) -> None:
         """Hand over nothing more, wait a while for what is in flight, and tell what never left."""

@@ -65,11 +65,8 @@ class Doubts:
             to=message.other_to if place else message.to,
             sender=doubt.sender,
         )
-        if run.watermark.confirmed(doubt.seq):  # it was held before
-            run.doubts[doubt.seq] = doubt
-            self._dispatcher.settler.hear(run, [pair for pair in run.heard if pair == (doubt.seq, doubt.attempt)])
-        else:
-            self._dispatcher.settler.doubt(run, run.ways[place], message, now)
+        run.again += doubt.seq in run.reopened
+        self._dispatcher.settler.doubt(run, run.ways[place], message, now)
 
     def _messages(self, seqs: list[int]) -> list[Message]:
         """Rendered as far as they can be: these rows passed the screen before."""

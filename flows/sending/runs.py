@@ -96,7 +96,7 @@ class Run:
         self.put = 0
         self.confirmed = 0
         self.again = 0
-        """Doubts that a person decided to send: settled before, and open once more."""
+        """How many were reopened: settled before, and open once more."""
         self.exhausted = False
         self.later: list[list[Later]] = [[] for _ in ways]
         """By way, heaps."""
@@ -105,7 +105,7 @@ class Run:
         self.looking_up = 0
         self.doubts: dict[int, Doubt] = {}
         self.reopened: dict[int, int] = {}
-        """Next attempt of messages below the watermark that a person had sent again."""
+        """By message that was settled, the attempt as which a person had it sent again, until that is settled too."""
         self.given_up: dict[int, int] = {}
         """The attempt that was refused for good: a record that calls just that one lost is a person's replay."""
         self.repeating: set[int] = set()

@@ -73,7 +73,7 @@ class Settler:
         run.counts.sent += 1
         run.repeating.discard(message.seq)
         self._desk.note(accepted(run, way, message, taken, self._desk.now_ms()))
-        self._desk.settle(run, message.seq)
+        self._desk.settle(run, message)
         self._count(run, "")
 
     def _count(self, run: Run, code: str) -> None:
@@ -94,7 +94,7 @@ class Settler:
         falls_back = decision.verdict is Verdict.FALL_BACK and bool(message.other_to)
         again = decision.verdict is Verdict.RETRY or falls_back
         self._desk.note(rejected(run, way, message, refused, final=not again, now_ms=self._desk.now_ms()))
-        message.attempt, message.repeats = message.attempt + 1, 0
+        message.attempt += again
         if falls_back:
             message.route, message.tries = 1, 0
             run.counts.fell_back += 1
@@ -106,10 +106,10 @@ class Settler:
             run.put_off(message, now + decision.wait_s)
         else:
             run.counts.failed += 1
-            run.given_up[message.seq] = message.attempt - 1
+            run.given_up[message.seq] = message.attempt
             run.repeating.discard(message.seq)
             self._desk.letter(letter(message, run, refused, decision, self._desk.now_ms()))
-            self._desk.settle(run, message.seq)
+            self._desk.settle(run, message)
         if refused.reaction not in (Reaction.THROTTLED, Reaction.STOP, Reaction.PAGE):
             self._count(run, refused.code)
 
@@ -128,7 +128,7 @@ class Settler:
         run.repeating.discard(message.seq)
         channel = run.ways[message.route].route.channel
         run.doubts[message.seq] = Doubt(message.seq, message.attempt, outgoing.sent_at, channel, outgoing.sender)
-        self._desk.settle(run, message.seq)
+        self._desk.settle(run, message)
 
     def _unknown(self, run: Run, way: Way, message: Message, unknown: Unknown, now: float) -> None:
         run.counts.errors[unknown.why.partition(":")[0][:60]] += 1
@@ -150,7 +150,7 @@ class Settler:
         run.counts.settled_sent += 1
         run.repeating.discard(message.seq)
         self._desk.note(settled(run, way, message, "sent", self._desk.now_ms()))
-        self._desk.settle(run, message.seq)
+        self._desk.settle(run, message)
 
     def proven(self, run: Run, way: Way, message: Message) -> bool:
         """Whether a status came meanwhile of what was to be handed over again."""
@@ -233,7 +233,7 @@ class Settler:
             run.counts.sent += 1
             self._desk.note(settled(run, way, message, "sent", self._desk.now_ms(), found.provider_message_id))
             run.counts.settled_sent += 1
-            self._desk.settle(run, message.seq)
+            self._desk.settle(run, message)
         elif found is not None:
             self._desk.note(lost(run, way, message, self._desk.now_ms()))
             run.counts.settled_lost += 1

@@ -136,7 +136,7 @@ class Stager:
     def screen_out(self, run: Run, message: Message, reason: ScreenReason) -> None:
         run.counts.screened[reason] += 1
         self._desk.note(_screened(run, message, reason, self._desk.now_ms()))
-        self._desk.settle(run, message.seq)
+        self._desk.settle(run, message)
 
     def _cancel(self, run: Run) -> None:
         """What was not handed over will not be."""

@@ -14,16 +14,18 @@ from rich.console import Console
 from flows.send import build
 from flows.sending.command import main
 from flows.sending.control import Order, encode_order
+from flows.sending.desk import confirm
 from flows.sending.display import line, table
 from flows.sending.doubts import Doubts
 from flows.sending.ledger import Ledger
+from flows.sending.opening import Planned
 from flows.sending.watch import read_all
 from flows.topics import open_producer
 from loadgen.processes import variables
 from schemas.events import DeadLetter
 from schemas.settings import Slice
 from schemas.times import wall_clock
-from schemas.topics import DLQ_SEND, OUTBOUND, SEND_CONTROL, partition_of
+from schemas.topics import DLQ_SEND, OUTBOUND, SEND_CONTROL, STATUS_TOPICS, partition_of
 from tests.parts.redis import RedisServer, redis_server
 from tests.sending.conftest import Office, Running
 
@@ -351,7 +353,8 @@ def test_after_its_window_closed_a_campaign_sends_nothing_and_says_so(office: Of
     assert office.ledger("late") == []
 
 
-def test_who_sleeps_is_written_to_later(office: Office) -> None:
+def half_asleep(office: Office, name: str) -> Planned:
+    """200 people; those in even rows sleep."""
     now = datetime.now(UTC)
     awake, asleep = (f"Etc/GMT{-shift:+d}" for shift in (12 - now.hour, 2 - now.hour + (24 if now.hour > 14 else 0)))
     people = office.folder / "zones.csv"
@@ -359,7 +362,11 @@ def test_who_sleeps_is_written_to_later(office: Office) -> None:
     audience = {"file": "zones.csv", "timezone": "tz"}
     quiet = {"begin": "22:00", "end": "06:00"}
     changes: dict[str, Any] = {"audience": audience, "quiet_hours": quiet, "template": {"text": "x"}, "consent": None}
-    running = office.start(office.campaign("sleeps", 200, **changes))
+    return office.campaign(name, 200, **changes)
+
+
+def test_who_sleeps_is_written_to_later(office: Office) -> None:
+    running = office.start(half_asleep(office, "sleeps"))
     running.wait_for(sent(running, 100), "nothing sent")
     time.sleep(0.5)
     session = running.sender.sessions[0]
@@ -367,6 +374,48 @@ def test_who_sleeps_is_written_to_later(office: Office) -> None:
     (summary,) = running.stop()
     assert {entry.message_key % 2 for entry in office.ledger("sleeps")} == {1}
     assert (summary.sent, summary.queued) == (100, 100)
+
+
+def test_a_replay_above_the_checkpoint_goes_once_whatever_comes_between(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who sleeps keeps the checkpoint back: the rows behind it are read again, and hold those that go again."""
+    planned = half_asleep(office, "returns")
+    office.provider.conduct(failures={"400": 0.3})
+    running = office.start(planned)
+    run = running.sender.sessions[0].run
+    running.wait_for(lambda: run.counts.sent + run.counts.failed == 100, "not all were asked")
+    order(office, action="pause", campaign_id="returns")
+    running.wait_for(lambda: bool(run.paused), "not paused")
+    office.provider.conduct(failures={})
+    for name, text in variables(office.settings).items():
+        monkeypatch.setenv(name, text)
+    assert main(["replay", "returns"], build) == 0
+    running.wait_for(lambda: len(run.reopened) == run.counts.failed > 0, "not reopened")
+    running.stop()
+    order(office, action="resume", campaign_id="returns")
+    running = office.start(planned)
+    running.wait_for(sent(running, run.counts.failed), "not sent again")
+    time.sleep(0.5)
+    running.stop()
+    assert Counter(office.taken("returns")) == Counter(range(1, 200, 2))
+
+
+def test_a_status_that_came_while_no_sender_ran_settles_what_was_held(office: Office) -> None:
+    office.provider.conduct(swallow=0.1)
+    planned = office.campaign("held", 200, timeout="500ms", settle="1ms")
+    (first,) = office.send(planned)
+    assert first.in_doubt > 0
+    ledger = Ledger("held")
+    read_all(office.settings, OUTBOUND, ledger.add).close()
+    producer = open_producer(office.settings)
+    for doubt in ledger.doubts():
+        told = {"campaign_id": "held", "message_key": doubt.seq, "attempt": doubt.attempt, "status": "delivered"}
+        producer.append(STATUS_TOPICS[0], 0, msgspec.json.encode(told) + b"\n")
+    producer.flush()
+    producer.close()
+    (second,) = office.send(planned)
+    assert (second.requests, second.settled_sent, second.in_doubt) == (0, first.in_doubt, 0)
 
 
 def test_an_attempt_that_the_sender_told_lost_is_no_replay_and_a_persons_is(office: Office) -> None:
@@ -381,6 +430,10 @@ def test_an_attempt_that_the_sender_told_lost_is_no_replay_and_a_persons_is(offi
     assert settler.decide(run, 4, 2, "lost")
     assert run.reopened == {4: 3}
     assert not settler.decide(run, 4, 2, "lost"), "once"
+    confirm([(run, 4, 2)])
+    assert run.reopened == {4: 3}, "its end was not durable yet as it was reopened"
+    confirm([(run, 4, 3)])
+    assert run.reopened == {}
 
 
 def test_what_a_person_sees_says_how_far_how_fast_and_why_not_faster(office: Office) -> None:
