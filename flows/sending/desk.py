@@ -128,5 +128,6 @@ def confirm(settled: list[Settled]) -> None:
     for run, seq, attempt in settled:
         run.watermark.confirm(seq)
         run.confirmed += 1
+        run.told.pop(seq, None)
         if run.reopened.get(seq, attempt + 1) <= attempt:  # else a person reopened it just now
             del run.reopened[seq]

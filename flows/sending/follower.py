@@ -9,11 +9,13 @@ import logging
 import threading
 from collections.abc import Callable
 from functools import partial
+from typing import Literal
 
 import msgspec
 from msgspec import Struct
 
 from flows.sending.ledger import Ledger
+from flows.sending.runs import Told
 from flows.topics import Position, Reader, list_partitions, open_reader
 from schemas.errors import TidemarkError
 from schemas.settings import Settings
@@ -42,17 +44,17 @@ class _Line(Struct, gc=False):
     attempt: int = 1
     status: str = ""
     type: str = ""
-    outcome: str = ""
+    outcome: Literal["", "sent", "lost"] = ""
 
 
 _decoder = msgspec.json.Decoder(_Line)
 
 
 class Heard(Struct):
-    """`reports`: (message, attempt) that the provider has; `decided`: (message, attempt, outcome) by a person."""
+    """`reports`: (message, attempt) that the provider has; `decided`: also the outcome, by a person or by ourselves."""
 
     reports: list[tuple[int, int]]
-    decided: list[tuple[int, int, str]]
+    decided: list[tuple[int, int, Told]]
 
 
 class Follower:
@@ -132,7 +134,7 @@ class Follower:
                 continue
             if told.status in _TAKEN:
                 heard.reports.append((told.message_key, told.attempt))
-            elif told.type == "settled":
+            elif told.type == "settled" and told.outcome:
                 heard.decided.append((told.message_key, told.attempt, told.outcome))
 
     def _positions(self) -> Positions:

@@ -12,7 +12,7 @@ from flows.sending.ledger import Doubt
 from flows.sending.message import Message
 from flows.sending.outgoing import Outcome, Reaction, Refused, Taken, Unknown
 from flows.sending.records import accepted, in_doubt, letter, lost, rejected, settled
-from flows.sending.runs import LOOKS_AFTER_S, Number, Run, Way
+from flows.sending.runs import LOOKS_AFTER_S, Number, Run, Told, Way
 from schemas.outbound import Settled
 
 log = logging.getLogger(__name__)
@@ -92,7 +92,7 @@ class Settler:
             self._refused_again(run, message, decision, now)
             return
         falls_back = decision.verdict is Verdict.FALL_BACK and bool(message.other_to)
-        again = decision.verdict is Verdict.RETRY or falls_back
+        again = decision.verdict is Verdict.RETRY or falls_back or run.told_of(message) == "lost"
         self._desk.note(rejected(run, way, message, refused, final=not again, now_ms=self._desk.now_ms()))
         message.attempt += again
         if falls_back:
@@ -122,7 +122,9 @@ class Settler:
             self.hold(run, message)
 
     def hold(self, run: Run, message: Message) -> None:
-        """Leave a doubt to webhooks, and to a person."""
+        """Leave a doubt to webhooks, and to a person, unless they decided it."""
+        if self.known(run, message):
+            return
         outgoing = message.outgoing
         assert outgoing is not None
         run.repeating.discard(message.seq)
@@ -137,27 +139,37 @@ class Settler:
 
     def doubt(self, run: Run, way: Way, message: Message, now: float) -> None:
         """Ask the provider where it can tell; else hand over again under the same key, or leave it to a person."""
-        if (message.seq, message.attempt) in run.heard:
-            self._proven(run, way, message)
-        elif way.kind.can_look_up(way.route.connection):
+        if self.known(run, message):
+            return
+        if way.kind.can_look_up(way.route.connection):
             run.looking_up += 1
             self._spawn(self._look_up(run, way, message))
         else:
             self._unresolved(run, message, now)
 
-    def _proven(self, run: Run, way: Way, message: Message) -> None:
+    def known(self, run: Run, message: Message) -> bool:
+        """Whether a status or a person told what became of this attempt; then it is settled, or goes on as the next."""
+        match run.told_of(message):
+            case "sent":
+                self._proven(run, message)
+            case "lost":
+                self._lost(run, message)
+            case None:
+                return False
+        return True
+
+    def _proven(self, run: Run, message: Message, identity: str | None = None) -> None:
         run.counts.sent += 1
         run.counts.settled_sent += 1
         run.repeating.discard(message.seq)
-        self._desk.note(settled(run, way, message, "sent", self._desk.now_ms()))
+        self._desk.note(settled(run, run.ways[message.route], message, "sent", self._desk.now_ms(), identity))
         self._desk.settle(run, message)
 
-    def proven(self, run: Run, way: Way, message: Message) -> bool:
-        """Whether a status came meanwhile of what was to be handed over again."""
-        found = (message.seq, message.attempt) in run.heard
-        if found:
-            self._proven(run, way, message)
-        return found
+    def _lost(self, run: Run, message: Message) -> None:
+        run.counts.settled_lost += 1
+        run.repeating.discard(message.seq)
+        message.attempt, message.repeats = message.attempt + 1, 0
+        run.put_off(message, self._desk.now())
 
     def hear(self, run: Run, reports: list[tuple[int, int]]) -> None:
         """Statuses of (message, attempt) came in: the provider has them."""
@@ -165,10 +177,10 @@ class Settler:
             doubt = run.doubts.get(seq)
             if doubt is not None and doubt.attempt == attempt:
                 self._resolve(run, doubt, "sent")
-            elif not run.watermark.confirmed(seq):
-                run.heard.add((seq, attempt))
+            else:
+                run.tell(seq, attempt, "sent")
 
-    def decide(self, run: Run, seq: int, attempt: int, outcome: str) -> bool:
+    def decide(self, run: Run, seq: int, attempt: int, outcome: Told) -> bool:
         """A person settled a doubt, or had a dead letter replayed: whether the message is to be sent again."""
         doubt = run.doubts.get(seq)
         if doubt is not None and doubt.attempt == attempt:
@@ -179,7 +191,8 @@ class Settler:
                 return False
             run.counts.settled_lost += 1
         elif outcome == "sent" or run.given_up.get(seq) != attempt:
-            return False  # of our own hand: an attempt that never left was told so
+            run.tell(seq, attempt, outcome)  # early, or of our own hand
+            return False
         run.given_up.pop(seq, None)
         run.reopened[seq] = attempt + 1
         return True
@@ -218,26 +231,28 @@ class Settler:
         task.add_done_callback(self._tasks.discard)
 
     async def _look_up(self, run: Run, way: Way, message: Message) -> None:
+        found = await self._found(run, way, message)
+        run.looking_up -= 1
+        if isinstance(found, Taken):
+            self._proven(run, message, found.provider_message_id)
+        elif found is not None:
+            self._desk.note(lost(run, way, message, self._desk.now_ms()))
+            self._lost(run, message)
+        elif not self.known(run, message):
+            self._unresolved(run, message, self._desk.now())
+
+    async def _found(self, run: Run, way: Way, message: Message) -> Taken | Refused | None:
+        """What the provider says of it, if it is asked in the end."""
         assert message.outgoing is not None
-        found: Taken | Refused | None = None
         for look in range(_LOOKS):
             await asyncio.sleep(LOOKS_AFTER_S * 2**look)
+            if run.told_of(message):
+                break
             try:
                 found = await way.connector.look_up(message.outgoing)
             except Exception:  # a bug in one connector leaves one message in doubt
                 log.exception("%s: look-up", way.reported)
+                continue
             if found is not None:
-                break
-        run.looking_up -= 1
-        if isinstance(found, Taken):
-            run.counts.sent += 1
-            self._desk.note(settled(run, way, message, "sent", self._desk.now_ms(), found.provider_message_id))
-            run.counts.settled_sent += 1
-            self._desk.settle(run, message)
-        elif found is not None:
-            self._desk.note(lost(run, way, message, self._desk.now_ms()))
-            run.counts.settled_lost += 1
-            message.attempt, message.repeats = message.attempt + 1, 0
-            run.put_off(message, self._desk.now())
-        else:
-            self._unresolved(run, message, self._desk.now())
+                return found
+        return None

@@ -117,7 +117,7 @@ class Stager:
     def _passes(self, run: Run, way: Way, message: Message, now: float, now_ms: int) -> bool:
         """Whether it may go now; else it was screened out, or put off."""
         if message.repeats:
-            return not self._settler.proven(run, way, message)
+            return not self._settler.known(run, message)
         if reason := self._screen.at_dispatch(run, way, message, now_ms):
             self.screen_out(run, message, reason)
             return False
