@@ -20,6 +20,7 @@ from flows.sending.message import Message
 from flows.sending.outgoing import Outcome, Unknown
 from flows.sending.records import lost
 from flows.sending.releasing import RANKS, Releaser
+from flows.sending.resolving import Resolver
 from flows.sending.runs import Number, Run, Way
 from flows.sending.screening import Screen
 from flows.sending.settling import Settler
@@ -44,8 +45,9 @@ class Dispatcher:
     def __init__(self, desk: Desk, screen: Screen, traces: Traces | None = None) -> None:
         self.desk = desk
         self.runs: list[Run] = []
-        self.settler = Settler(desk)
-        self._stager = Stager(desk, screen, self.settler)
+        self.resolver = Resolver(desk)
+        self.settler = Settler(desk, self.resolver)
+        self._stager = Stager(desk, screen, self.resolver)
         self._releaser = Releaser(desk, self._launch)
         self._traces = traces
         self._tasks: set[asyncio.Task[None]] = set()

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-import flows.sending.settling
+import flows.sending.resolving
 from flows.send import build
 from flows.sending.command import main
 from flows.sending.desk import confirm
@@ -53,7 +53,7 @@ def test_a_decision_about_what_waits_to_be_handed_over_again_holds(
 def test_a_decision_during_the_look_ups_holds(office: Office, monkeypatch: pytest.MonkeyPatch, outcome: str) -> None:
     name = f"asked-{outcome}"
     connection = {"url": f"{office.provider.url}/send", "lookup_url": "http://127.0.0.1:9/{key}"}
-    monkeypatch.setattr(flows.sending.settling, "LOOKS_AFTER_S", 0.3)
+    monkeypatch.setattr(flows.sending.resolving, "LOOKS_AFTER_S", 0.3)
     running = start_in_doubt(office, name, connection=connection)
     run = running.sender.sessions[0].run
     running.wait_for(lambda: run.looking_up == ROWS, "nothing is looked up")

@@ -422,14 +422,14 @@ def test_an_attempt_that_the_sender_told_lost_is_no_replay_and_a_persons_is(offi
     running = office.start(office.campaign("decided", 10))
     running.wait_for(sent(running, 10), "nothing sent")
     session = running.sender.sessions[0]
-    settler, run = session.dispatcher.settler, session.run
+    resolver, run = session.dispatcher.resolver, session.run
     running.finish()
-    assert not settler.decide(run, 3, 1, "lost"), "sent since, by another attempt"
+    assert not resolver.obey(run, 3, 1, "lost"), "sent since, by another attempt"
     run.given_up[4] = 2
-    assert not settler.decide(run, 4, 1, "lost")
-    assert settler.decide(run, 4, 2, "lost")
+    assert not resolver.obey(run, 4, 1, "lost")
+    assert resolver.obey(run, 4, 2, "lost")
     assert run.reopened == {4: 3}
-    assert not settler.decide(run, 4, 2, "lost"), "once"
+    assert not resolver.obey(run, 4, 2, "lost"), "once"
     confirm([(run, 4, 2)])
     assert run.reopened == {4: 3}, "its end was not durable yet as it was reopened"
     confirm([(run, 4, 3)])
