@@ -34,7 +34,7 @@ class Replayed(Struct):
 
 
 class Replay:
-    """At-least-once: what `put` took is durable after `finish`. `per_s` events go through a second, 0: no limit."""
+    """At-least-once: all that `run` was given is durable once it returns. `per_s` events a second; 0: no limit."""
 
     def __init__(self, settings: Settings, topic: str, producer: Producer, per_s: float) -> None:
         if topic not in REPLAYABLE:
