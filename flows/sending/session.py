@@ -72,7 +72,7 @@ class Session:
         self._follower.start(lambda: self.rows.next, call, self._doubts.hear)
 
     def _mine(self, seq: int) -> bool:
-        return seq % self._share.of == self._share.index
+        return seq in self.run.seqs
 
     def _plan(self) -> None:
         """What was planned is told again at each start, with the rates of now: the latest holds."""

@@ -401,6 +401,26 @@ def test_a_replay_above_the_checkpoint_goes_once_whatever_comes_between(
     assert Counter(office.taken("returns")) == Counter(range(1, 200, 2))
 
 
+def test_a_replay_is_sent_by_the_process_whose_share_it_is_of(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The other one read of it, too: all of its own rows sleep."""
+    planned = half_asleep(office, "shared")
+    office.provider.conduct(failures={"400": 0.3})
+    first = office.start(planned, slice=Slice(1, 2))
+    (before,) = first.finish()
+    assert before.failed > 0
+    office.provider.conduct(failures={})
+    other = office.start(planned, slice=Slice(0, 2))
+    other.wait_for(lambda: other.sender.sessions[0].rows.parked() == 100, "not begun")
+    for name, text in variables(office.settings).items():
+        monkeypatch.setenv(name, text)
+    assert main(["replay", "shared"], build) == 0
+    (after,) = office.start(planned, slice=Slice(1, 2)).finish()
+    time.sleep(0.5)
+    other.stop()
+    assert after.sent == before.failed
+    assert Counter(office.taken("shared")) == Counter(range(1, 200, 2))
+
+
 def test_a_status_that_came_while_no_sender_ran_settles_what_was_held(office: Office) -> None:
     office.provider.conduct(swallow=0.1)
     planned = office.campaign("held", 200, timeout="500ms", settle="1ms")
