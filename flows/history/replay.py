@@ -2,7 +2,8 @@
 
     webhook ─▶ today's parser ─▶ status.<lane>          outbound, status.<lane> ─▶ the same topic
 
-Safe beside live traffic: what landed before is known to the window, and what passes it the tables take as the same.
+Safe beside live traffic: what landed before is known to the window, and what passes it the tables take as the same;
+a sender's ledger is the same after it.
 """
 
 import time
@@ -33,7 +34,7 @@ class Replayed(Struct):
 
 
 class Replay:
-    """At-least-once: what `put` took is durable after `finish`. `per_s` events go through a second, 0: no limit."""
+    """At-least-once: all that `run` was given is durable once it returns. `per_s` events a second; 0: no limit."""
 
     def __init__(self, settings: Settings, topic: str, producer: Producer, per_s: float) -> None:
         if topic not in REPLAYABLE:

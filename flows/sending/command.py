@@ -11,11 +11,12 @@ from flows.sending.audience import freeze
 from flows.sending.audited import note_start
 from flows.sending.campaign_file import load_campaign
 from flows.sending.display import Display
-from flows.sending.forecast import check, dry_run, test_send
+from flows.sending.forecast import check, dry_run
 from flows.sending.opening import Planned
 from flows.sending.orders_command import WORDS
 from flows.sending.process import Build, Sender
 from flows.sending.summary import Summary, exit_code, summarise
+from flows.sending.trial import send_trial
 from flows.sources import make_topics
 from flows.stopping import Stop
 from schemas.campaign import Campaign
@@ -68,7 +69,7 @@ def _send(options: argparse.Namespace, build: Build) -> int:
     if options.dry_run:
         return dry_run(settings, campaigns, as_json=options.json)
     if options.test:
-        return test_send(settings, campaigns, options.test, as_json=options.json)
+        return send_trial(settings, campaigns, options.test, as_json=options.json)
     make_topics(settings, OUTBOUND, *STATUS_TOPICS, DLQ_SEND, SEND_CONTROL, SEND_SUPPRESSIONS)
     planned = [
         Planned(campaign, folder, freeze(settings, campaign, folder, wall_clock())) for campaign, folder in campaigns

@@ -10,6 +10,7 @@ from flows.sending.breaker import Breaker
 from flows.sending.control import Order, Orders, encode_order
 from flows.sending.ledger_writer import LedgerWriter, Line
 from flows.sending.limits import Limit
+from flows.sending.message import Message
 from flows.sending.runs import Run
 from flows.sending.suppression import Change, Suppressions, encode_change
 from schemas.events import DeadLetter
@@ -21,6 +22,10 @@ log = logging.getLogger(__name__)
 
 _FORGETS = 0.98
 """Each time."""
+
+
+Settled = tuple[Run, int, int]
+"""Message and attempt."""
 
 
 class Desk:
@@ -42,7 +47,7 @@ class Desk:
         self.ordered: Callable[[Order], None] = lambda _: None
         """Told of orders that this process gives itself."""
         self._lines: list[Line] = []
-        self._settled: list[tuple[Run, int]] = []
+        self._settled: list[Settled] = []
 
     @staticmethod
     def now() -> float:
@@ -71,9 +76,9 @@ class Desk:
     def letter(self, letter: DeadLetter) -> None:
         self._lines.append(self.ledger.letter(letter))
 
-    def settle(self, run: Run, seq: int) -> None:
-        """This message needs nothing more, once what was noted is durable."""
-        self._settled.append((run, seq))
+    def settle(self, run: Run, message: Message) -> None:
+        """This attempt was the last one, once what was noted is durable."""
+        self._settled.append((run, message.seq, message.attempt))
 
     def order(self, order: Order) -> None:
         """Holds here at once, and everywhere soon."""
@@ -115,12 +120,14 @@ class Desk:
 
     def screened(self, run: Run, records: list[Outbound], seqs: list[int]) -> None:
         """From the flow's thread: messages that never reach the queue."""
-        settled = [(run, seq) for seq in seqs]
+        settled = [(run, seq, 1) for seq in seqs]
         self.ledger.put([self.ledger.line(record) for record in records], self._then(lambda: confirm(settled)))
 
 
-def confirm(settled: list[tuple[Run, int]]) -> None:
-    for run, seq in settled:
+def confirm(settled: list[Settled]) -> None:
+    for run, seq, attempt in settled:
         run.watermark.confirm(seq)
         run.confirmed += 1
-        run.reopened.pop(seq, None)
+        run.told.pop(seq, None)
+        if run.reopened.get(seq, attempt + 1) <= attempt:  # else a person reopened it just now
+            del run.reopened[seq]

@@ -10,6 +10,8 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import Future, wait
+from typing import TypeVar
 
 import uvloop
 
@@ -18,6 +20,7 @@ from flows.sending.message import Message
 from flows.sending.outgoing import Outcome, Unknown
 from flows.sending.records import lost
 from flows.sending.releasing import RANKS, Releaser
+from flows.sending.resolving import Resolver
 from flows.sending.runs import Number, Run, Way
 from flows.sending.screening import Screen
 from flows.sending.settling import Settler
@@ -26,6 +29,7 @@ from flows.sending.traced import tell_answered
 from schemas.errors import TidemarkError
 from sql.telemetry.traces import Traces
 
+T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 _TICK_S = 0.002
@@ -41,8 +45,9 @@ class Dispatcher:
     def __init__(self, desk: Desk, screen: Screen, traces: Traces | None = None) -> None:
         self.desk = desk
         self.runs: list[Run] = []
-        self.settler = Settler(desk)
-        self._stager = Stager(desk, screen, self.settler)
+        self.resolver = Resolver(desk)
+        self.settler = Settler(desk, self.resolver)
+        self._stager = Stager(desk, screen, self.resolver)
         self._releaser = Releaser(desk, self._launch)
         self._traces = traces
         self._tasks: set[asyncio.Task[None]] = set()
@@ -71,6 +76,14 @@ class Dispatcher:
         loop = self.desk.loop
         if loop is not None and not loop.is_closed():
             loop.call_soon_threadsafe(do)
+
+    def ask(self, what: Callable[[], T]) -> T:
+        """Answered in the loop, where nothing changes meanwhile; once it has ended, here."""
+        answer: Future[T] = Future()
+        self.call(lambda: answer.set_result(what()))
+        while not answer.done() and not self.wound_up.is_set():
+            wait([answer], _IDLE_S)
+        return answer.result() if answer.done() else what()
 
     def finish(self) -> None:
         """Hand over nothing more, wait a while for what is in flight, and tell what never left."""

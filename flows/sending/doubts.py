@@ -65,11 +65,8 @@ class Doubts:
             to=message.other_to if place else message.to,
             sender=doubt.sender,
         )
-        if run.watermark.confirmed(doubt.seq):  # it was held before
-            run.doubts[doubt.seq] = doubt
-            self._dispatcher.settler.hear(run, [pair for pair in run.heard if pair == (doubt.seq, doubt.attempt)])
-        else:
-            self._dispatcher.settler.doubt(run, run.ways[place], message, now)
+        run.again += doubt.seq in run.reopened
+        self._dispatcher.resolver.see_to(run, message, now)
 
     def _messages(self, seqs: list[int]) -> list[Message]:
         """Rendered as far as they can be: these rows passed the screen before."""
@@ -77,10 +74,10 @@ class Doubts:
         return screen_and_render(self._run, rows, self._desk.suppressions, 0, rescreens=False).messages
 
     def hear(self, heard: Heard) -> None:
-        settler = self._dispatcher.settler
-        settler.hear(self._run, heard.reports)
+        resolver = self._dispatcher.resolver
+        resolver.hear(self._run, heard.reports)
         self.send_again(
-            [seq for seq, attempt, outcome in heard.decided if settler.decide(self._run, seq, attempt, outcome)]
+            [seq for seq, attempt, outcome in heard.decided if resolver.obey(self._run, seq, attempt, outcome)]
         )
         self._desk.flush()
 

@@ -1,18 +1,21 @@
 """Follows the topics for one campaign: its records from the checkpoint on, decisions, statuses that settle doubts.
 
 A checkpoint is a place in each topic before which nothing stands about any message that is still open: a mark is set
-every second with how far the source had read by then, and counts once everything below that is settled.
+every second with how far the source had read by then, and counts once everything below that is settled. What was heard
+before a mark is seen to before it is set.
 """
 
 import logging
 import threading
 from collections.abc import Callable
-from typing import Any
+from functools import partial
+from typing import Literal
 
 import msgspec
 from msgspec import Struct
 
 from flows.sending.ledger import Ledger
+from flows.sending.runs import Told
 from flows.topics import Position, Reader, list_partitions, open_reader
 from schemas.errors import TidemarkError
 from schemas.settings import Settings
@@ -30,6 +33,7 @@ _TELLING = (b'"status"', b'"settled"')
 _TAKEN = frozenset(status.value for status in SENT_COHORT)
 
 Positions = dict[str, dict[int, Position]]
+Call = Callable[[Callable[[], None]], None]
 
 
 class _Line(Struct, gc=False):
@@ -40,21 +44,21 @@ class _Line(Struct, gc=False):
     attempt: int = 1
     status: str = ""
     type: str = ""
-    outcome: str = ""
+    outcome: Literal["", "sent", "lost"] = ""
 
 
 _decoder = msgspec.json.Decoder(_Line)
 
 
 class Heard(Struct):
-    """`reports`: (message, attempt) that the provider has; `decided`: (message, attempt, outcome) by a person."""
+    """`reports`: (message, attempt) that the provider has; `decided`: also the outcome, by a person or by ourselves."""
 
     reports: list[tuple[int, int]]
-    decided: list[tuple[int, int, str]]
+    decided: list[tuple[int, int, Told]]
 
 
 class Follower:
-    """`catch_up` first, in the caller's thread; then `start`."""
+    """`catch_up` first, in the caller's thread; then `start`. `checkpoint` belongs where `call` does what it gets."""
 
     def __init__(self, settings: Settings, campaign_id: str, start: Positions) -> None:
         self._settings = settings
@@ -64,7 +68,6 @@ class Follower:
         self._readers: dict[str, Reader] = {}
         self._start = start
         self._marks: list[tuple[int, Positions]] = []
-        self._lock = threading.Lock()
         self._ends = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -84,14 +87,14 @@ class Follower:
                         self._hear(record.value, heard)
         return heard
 
-    def start(self, high: Callable[[], int], tell: Callable[[Heard], None]) -> None:
-        """Go on in a thread: `high` is how far the source has read, `tell` is told what was heard."""
+    def start(self, high: Callable[[], int], call: Call, hear: Callable[[Heard], None]) -> None:
+        """Go on in a thread: `high` is how far the source has read; `call` does things elsewhere, in their order."""
         self._thread = threading.Thread(
-            target=self._run, args=(high, tell), name=f"follower {self._campaign_id}", daemon=True
+            target=self._run, args=(high, call, hear), name=f"follower {self._campaign_id}", daemon=True
         )
         self._thread.start()
 
-    def _run(self, high: Callable[[], int], tell: Callable[[Heard], None]) -> None:
+    def _run(self, high: Callable[[], int], call: Call, hear: Callable[[Heard], None]) -> None:
         rounds = 0
         while not self._ends.is_set():
             try:
@@ -100,11 +103,11 @@ class Follower:
                 log.warning("%s: %s", self._campaign_id, error)
                 heard, more = Heard([], []), False
             if heard.reports or heard.decided:
-                tell(heard)
+                call(partial(hear, heard))
             rounds += 1
             if rounds % _MARK_EVERY == 0:
                 positions = self._positions()
-                self._mark(high(), positions)  # asked after: what is read from now on has records after these
+                call(partial(self._mark, high(), positions))  # asked after: what is read from now on comes after these
             if not more:
                 self._ends.wait(_LOOK_EVERY_S)
 
@@ -131,24 +134,22 @@ class Follower:
                 continue
             if told.status in _TAKEN:
                 heard.reports.append((told.message_key, told.attempt))
-            elif told.type == "settled":
+            elif told.type == "settled" and told.outcome:
                 heard.decided.append((told.message_key, told.attempt, told.outcome))
 
     def _positions(self) -> Positions:
         return {topic: dict(reader.positions()) for topic, reader in self._readers.items()}
 
     def _mark(self, high: int, positions: Positions) -> None:
-        with self._lock:
-            self._marks.append((high, positions))
-            if len(self._marks) > _MOST_MARKS:
-                self._marks = [self._marks[0], *self._marks[2::2]]
+        self._marks.append((high, positions))
+        if len(self._marks) > _MOST_MARKS:
+            self._marks = [self._marks[0], *self._marks[2::2]]
 
-    def checkpoint(self, low: int) -> Any:
-        """The latest places that hold for everything from message `low` on."""
-        with self._lock:
-            while len(self._marks) > 1 and self._marks[1][0] <= low:
-                del self._marks[0]
-            return self._marks[0][1]
+    def checkpoint(self, low: int, *, stays: bool) -> Positions:
+        """The latest places that hold for everything from message `low` on; or where it was the last time."""
+        while not stays and len(self._marks) > 1 and self._marks[1][0] <= low:
+            del self._marks[0]
+        return self._marks[0][1]
 
     def close(self) -> None:
         self._ends.set()

@@ -1,7 +1,5 @@
-"""Before anything is sent: checks, a dry run, a test send."""
+"""Before anything is sent: checks and a dry run."""
 
-import asyncio
-import time
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -10,15 +8,12 @@ import msgspec
 import polars as pl
 from msgspec import Struct
 
-from flows.connectors import open_connector
 from flows.identity import hash_keys
-from flows.sending.addresses import read_address
 from flows.sending.audience import COUNTRY, LANGUAGE, SKIP, TO, WHY, judge, read_audience
-from flows.sending.outgoing import Outgoing, Refused, Taken
 from flows.sending.suppression import Suppressions
 from flows.sending.templates import Renderer, Unrenderable, template_texts, variables
 from flows.sending.watch import read_all
-from schemas.campaign import Campaign, Route, seconds
+from schemas.campaign import Campaign, Route
 from schemas.errors import TidemarkError, UsageError
 from schemas.settings import Settings
 from schemas.topics import SEND_SUPPRESSIONS
@@ -148,48 +143,3 @@ def _in_words(told: Forecast) -> str:
         lines.append(f"  to {sample['to']} ({sample.get('language', '')}):")
         lines += [f"    {name}: {value}" for name, value in sample.items() if name not in ("to", "language")]
     return "\n".join(lines)
-
-
-def test_send(settings: Settings, campaigns: Campaigns, to: str, *, as_json: bool) -> int:
-    """The first row's message to `to`; neither audience nor ledger know of it. Raises TidemarkError."""
-    for campaign, folder in campaigns:
-        address = read_address(campaign.channel, to)
-        if address.wrong:
-            raise UsageError(f"--test {to}: {address.wrong}")
-        row = read_audience(settings, campaign, folder).row(0, named=True)
-        outcome = asyncio.run(_send_one(campaign, folder, address.text, row))
-        if not isinstance(outcome, Taken):
-            detail = f"{outcome.code} {outcome.detail}" if isinstance(outcome, Refused) else str(outcome)
-            raise TidemarkError(f"{campaign.id}: not taken: {detail}")
-        told = {"campaign_id": campaign.id, "to": address.text, "provider_message_id": outcome.provider_message_id}
-        print(
-            msgspec.json.encode(told).decode() if as_json else f"{campaign.id}: taken as {outcome.provider_message_id}"
-        )
-    return 0
-
-
-async def _send_one(campaign: Campaign, folder: Path, to: str, row: dict[str, str]) -> object:
-    renderer = Renderer(template_texts(campaign.template, folder), campaign.template.language)
-    try:
-        rendered = renderer.render(row, row.get(campaign.audience.language or "", ""))
-    except Unrenderable as fault:
-        raise UsageError(f"the first row: {fault}") from None
-    connector = open_connector(campaign.provider, campaign.connection, seconds(campaign.timeout))
-    message = Outgoing(
-        campaign_id=f"{campaign.id[:58]}.test",
-        seq=0,
-        attempt=1,
-        sent_at=time.time_ns() // 1_000_000,
-        to=to,
-        sender=campaign.senders[0].id,
-        template=campaign.template.name or "",
-        language=rendered.language,
-        text=rendered.text,
-        subject=rendered.subject,
-        html=rendered.html,
-        parameters=rendered.parameters,
-    )
-    try:
-        return await connector.send(message)
-    finally:
-        await connector.close()

@@ -30,12 +30,12 @@ def _parser(word: str, about: str) -> Parser:
     return Parser(prog=f"python -m flows.send {word}", description=about)
 
 
-def _append(settings: Settings, topic: str, lines: Iterable[tuple[int, bytes]]) -> None:
+def _append(settings: Settings, topic: str, lines: Callable[[int], Iterable[tuple[int, bytes]]]) -> None:
+    """Each to its partition, given how many there are."""
     producer = open_producer(settings)
     try:
-        count = producer.partitions(topic)
-        for partition, line in lines:
-            producer.append(topic, partition % count, line)
+        for partition, line in lines(producer.partitions(topic)):
+            producer.append(topic, partition, line)
         producer.flush()
     finally:
         producer.close()
@@ -48,7 +48,7 @@ def _order(order: dict[str, object]) -> int:
     except msgspec.ValidationError as error:
         raise UsageError(str(error)) from None
     settings = Settings.from_env()
-    _append(settings, SEND_CONTROL, [(0, encode_order(made))])
+    _append(settings, SEND_CONTROL, lambda _: [(0, encode_order(made))])
     note_order(settings, made)
     return 0
 
@@ -106,7 +106,7 @@ def _suppress(arguments: list[str]) -> int:
         changes = [suppressions.change(now_ms, told.what, told.who, told.channel, told.why)]
     if not changes:
         raise UsageError(f"{told.who}: no recipient in it")
-    _append(settings, SEND_SUPPRESSIONS, _joined(changes))
+    _append(settings, SEND_SUPPRESSIONS, lambda _: _joined(changes))
     print(f"{len(changes):,} {'removed' if told.what == 'remove' else 'suppressed'}")
     return 0
 
@@ -195,15 +195,12 @@ def _replay(arguments: list[str]) -> int:
 def _append_settled(
     settings: Settings, campaign: str, outcome: Literal["sent", "lost"], attempts: dict[int, int]
 ) -> None:
-    producer = open_producer(settings)
-    try:
-        count = producer.partitions(OUTBOUND)
+    def lines(count: int) -> Iterable[tuple[int, bytes]]:
         for seq, attempt in attempts.items():
             record = Settled(at=wall_clock(), campaign_id=campaign, message_key=seq, attempt=attempt, outcome=outcome)
-            producer.append(OUTBOUND, partition_of(campaign, seq, count), msgspec.json.encode(record) + b"\n")
-        producer.flush()
-    finally:
-        producer.close()
+            yield partition_of(campaign, seq, count), msgspec.json.encode(record) + b"\n"
+
+    _append(settings, OUTBOUND, lines)
 
 
 WORDS: dict[str, Callable[[list[str]], int]] = {

@@ -59,7 +59,7 @@ def settled(
 def letter(message: Message, run: Run, refused: Refused, decision: Decision, now_ms: int) -> DeadLetter:
     """Its payload is what `flows.send replay` needs: campaign, seq, the next attempt."""
     payload = msgspec.json.encode(
-        {"campaign_id": run.id, "message_key": message.seq, "attempt": message.attempt, "row": message.row}
+        {"campaign_id": run.id, "message_key": message.seq, "attempt": message.attempt + 1, "row": message.row}
     )
     return DeadLetter(
         reason=decision.reason or "refused",

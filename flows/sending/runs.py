@@ -2,7 +2,7 @@
 
 import heapq
 from collections import Counter, deque
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from flows.connectors.kind import Kind
 from flows.sending.breaker import Breaker
@@ -21,6 +21,8 @@ QUEUE = 20_000
 LOOKS_AFTER_S = 2.0
 """What was handed over as the process died may still be on its way."""
 _MOST_WAITS = 200_000
+
+Told = Literal["sent", "lost"]
 
 
 class Number:
@@ -89,6 +91,7 @@ class Run:
         self.ways = ways
         self.audience = audience
         """Rows of this process's share."""
+        self.seqs = range(first, first + audience * step, step)
         self.deadline_ms = deadline_ms
         """After it nothing is sent; 0: never."""
         self.watermark = Watermark(first, step)
@@ -96,7 +99,7 @@ class Run:
         self.put = 0
         self.confirmed = 0
         self.again = 0
-        """Doubts that a person decided to send: settled before, and open once more."""
+        """How many were reopened: settled before, and open once more."""
         self.exhausted = False
         self.later: list[list[Later]] = [[] for _ in ways]
         """By way, heaps."""
@@ -105,13 +108,13 @@ class Run:
         self.looking_up = 0
         self.doubts: dict[int, Doubt] = {}
         self.reopened: dict[int, int] = {}
-        """Next attempt of messages below the watermark that a person had sent again."""
+        """By message that was settled, the attempt as which a person had it sent again, until that is settled too."""
         self.given_up: dict[int, int] = {}
         """The attempt that was refused for good: a record that calls just that one lost is a person's replay."""
         self.repeating: set[int] = set()
         """Those in doubt that are handed over again."""
-        self.heard: set[tuple[int, int]] = set()
-        """Message and attempt of statuses that came before the answer: should it get lost, they tell."""
+        self.told: dict[int, dict[int, Told]] = {}
+        """By open message and attempt, what statuses and people say of it: should the answer get lost, that holds."""
         self.counts = Counts()
         self.failures = FailureRate(campaign.stop)
         self.paused = ""
@@ -150,6 +153,16 @@ class Run:
 
     def done(self) -> bool:
         return self.exhausted and self.open() == 0
+
+    def tell(self, seq: int, attempt: int, outcome: Told) -> None:
+        """Kept until the message is settled; that it was sent outweighs that it got lost."""
+        if seq in self.seqs and (seq in self.reopened or not self.watermark.confirmed(seq)):
+            told = self.told.setdefault(seq, {})
+            if told.get(attempt) != "sent":
+                told[attempt] = outcome
+
+    def told_of(self, message: Message) -> Told | None:
+        return self.told.get(message.seq, {}).get(message.attempt)
 
     def put_off(self, message: Message, due: float) -> None:
         self._orders += 1

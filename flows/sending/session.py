@@ -10,7 +10,7 @@ from flows.sending.desk import Desk
 from flows.sending.dispatcher import Dispatcher
 from flows.sending.doubts import Doubts
 from flows.sending.follower import Follower
-from flows.sending.ledger import Ledger
+from flows.sending.ledger import Doubt, Ledger
 from flows.sending.message import Message
 from flows.sending.opening import Planned, open_run
 from flows.sending.rows import Rows
@@ -57,21 +57,22 @@ class Session:
         run.watermark.low = low
         run.put = run.confirmed = len(range(share.index, low, share.of))
         self._follower = Follower(self._settings, self.campaign.id, state["positions"])
-        self._ledger.remember(state["doubts"])
-        self._ledger.given_up |= state["given_up"]
+        self._ledger.remember(low, state["doubts"], state["again"], state["given_up"])
         heard = self._follower.catch_up(self._ledger)
         self.rows.begin(low)
         self._plan()
         self._take_settled(low)
+        doubts = self._take_doubts(low, {Doubt(*doubt) for doubt in state["doubts"]})
+        again = self._take_reopened(low)
         self.dispatcher.add(run)
         call(lambda: self._doubts.hear(heard))
-        self._doubts.take([doubt for doubt in self._ledger.doubts() if self._mine(doubt.seq)])
-        self._take_reopened(low, state["again"])
+        self._doubts.take(doubts)
+        call(lambda: self._doubts.send_again(again))
         call(self._taken_over.set)
-        self._follower.start(lambda: self.rows.next, lambda heard: call(lambda: self._doubts.hear(heard)))
+        self._follower.start(lambda: self.rows.next, call, self._doubts.hear)
 
     def _mine(self, seq: int) -> bool:
-        return seq % self._share.of == self._share.index
+        return seq in self.run.seqs
 
     def _plan(self) -> None:
         """What was planned is told again at each start, with the rates of now: the latest holds."""
@@ -96,17 +97,20 @@ class Session:
         self.run.put += len(mine)
         self.run.confirmed += len(mine)
 
-    def _take_reopened(self, low: int, again: dict[int, int]) -> None:
-        doubtful = {doubt.seq for doubt in self._ledger.doubts()}
-        known = again | {seq: attempt for seq, attempt in self._ledger.attempts.items() if seq < low}
-        mine = {
-            seq: attempt
-            for seq, attempt in known.items()
-            if self._mine(seq) and seq not in doubtful and seq not in self._ledger.settled
-        }
+    def _take_doubts(self, low: int, held: set[Doubt]) -> list[Doubt]:
+        """Those that are to be seen to: all but what was left to webhooks and people before."""
+        mine = [doubt for doubt in self._ledger.doubts() if self._mine(doubt.seq)]
+        self.run.doubts |= {doubt.seq: doubt for doubt in mine if doubt.seq < low and doubt in held}
+        fresh = [doubt for doubt in mine if doubt.seq not in self.run.doubts]
+        self.run.reopened |= {doubt.seq: doubt.attempt for doubt in fresh if doubt.seq < low}
+        return fresh
+
+    def _take_reopened(self, low: int) -> list[int]:
+        """Those that are to be sent again."""
+        mine = {seq: attempt for seq, attempt in self._ledger.attempts.items() if seq < low and self._mine(seq)}
         self.run.reopened |= mine
-        self.run.given_up |= self._ledger.given_up
-        self.dispatcher.call(lambda: self._doubts.send_again(sorted(mine)))
+        self.run.given_up |= {seq: attempt for seq, attempt in self._ledger.given_up.items() if self._mine(seq)}
+        return sorted(mine)
 
     # --- the source's side -----------------------------------------------------------------------------------------
 
@@ -156,16 +160,23 @@ class Session:
         return not self.run.doubts or time.monotonic() - self._done_at >= seconds(self.campaign.settle)
 
     def state(self) -> dict[str, Any]:
-        """What the source's snapshot keeps."""
+        """What the source's snapshot keeps; of messages from `low` on, and of reopened ones, the ledger tells."""
+        return self.dispatcher.ask(self._state)
+
+    def _state(self) -> dict[str, Any]:
         assert self._follower is not None
-        low = self.run.watermark.low
-        doubts = [tuple(doubt) for doubt in list(self.run.doubts.values())]
+        run, low = self.run, self.run.watermark.low
+
+        def closed(seq: int) -> bool:
+            return seq < low and seq not in run.reopened
+
         return {
             "low": low,
-            "positions": self._follower.checkpoint(low),
-            "doubts": doubts,
-            "again": dict(list(self.run.reopened.items())),
-            "given_up": dict(list(self.run.given_up.items())),
+            # `low` doesn't wait for reopened messages: their intents must not lie before what is read again.
+            "positions": self._follower.checkpoint(low, stays=bool(run.reopened)),
+            "doubts": [tuple(doubt) for seq, doubt in run.doubts.items() if closed(seq)],
+            "again": dict(run.reopened),
+            "given_up": {seq: attempt for seq, attempt in run.given_up.items() if closed(seq)},
         }
 
     def close(self) -> None:

@@ -1,29 +1,23 @@
-"""What becomes of a message once its provider answered, or didn't."""
+"""What becomes of a message once its provider answered; where it didn't, see `resolving`."""
 
-import asyncio
 import logging
-from collections.abc import Coroutine
-from typing import Any, Literal
 
 from flows.sending.control import Order
-from flows.sending.decisions import Decision, Verdict, backoff_s, decide
+from flows.sending.decisions import Decision, Verdict, decide
 from flows.sending.desk import Desk
-from flows.sending.ledger import Doubt
 from flows.sending.message import Message
 from flows.sending.outgoing import Outcome, Reaction, Refused, Taken, Unknown
-from flows.sending.records import accepted, in_doubt, letter, lost, rejected, settled
-from flows.sending.runs import LOOKS_AFTER_S, Number, Run, Way
-from schemas.outbound import Settled
+from flows.sending.records import accepted, in_doubt, letter, rejected
+from flows.sending.resolving import Resolver
+from flows.sending.runs import Number, Run, Way
 
 log = logging.getLogger(__name__)
 
-_LOOKS = 5
-
 
 class Settler:
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: Desk, resolver: Resolver) -> None:
         self._desk = desk
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._resolver = resolver
 
     def answered(self, run: Run, way: Way, number: Number, message: Message, outcome: Outcome) -> None:
         now = self._desk.now()
@@ -73,7 +67,7 @@ class Settler:
         run.counts.sent += 1
         run.repeating.discard(message.seq)
         self._desk.note(accepted(run, way, message, taken, self._desk.now_ms()))
-        self._desk.settle(run, message.seq)
+        self._desk.settle(run, message)
         self._count(run, "")
 
     def _count(self, run: Run, code: str) -> None:
@@ -92,9 +86,9 @@ class Settler:
             self._refused_again(run, message, decision, now)
             return
         falls_back = decision.verdict is Verdict.FALL_BACK and bool(message.other_to)
-        again = decision.verdict is Verdict.RETRY or falls_back
+        again = decision.verdict is Verdict.RETRY or falls_back or run.told_of(message) == "lost"
         self._desk.note(rejected(run, way, message, refused, final=not again, now_ms=self._desk.now_ms()))
-        message.attempt, message.repeats = message.attempt + 1, 0
+        message.attempt += again
         if falls_back:
             message.route, message.tries = 1, 0
             run.counts.fell_back += 1
@@ -106,10 +100,10 @@ class Settler:
             run.put_off(message, now + decision.wait_s)
         else:
             run.counts.failed += 1
-            run.given_up[message.seq] = message.attempt - 1
+            run.given_up[message.seq] = message.attempt
             run.repeating.discard(message.seq)
             self._desk.letter(letter(message, run, refused, decision, self._desk.now_ms()))
-            self._desk.settle(run, message.seq)
+            self._desk.settle(run, message)
         if refused.reaction not in (Reaction.THROTTLED, Reaction.STOP, Reaction.PAGE):
             self._count(run, refused.code)
 
@@ -119,125 +113,9 @@ class Settler:
             run.counts.repeated += 1
             run.put_off(message, now + decision.wait_s)
         else:
-            self.hold(run, message)
-
-    def hold(self, run: Run, message: Message) -> None:
-        """Leave a doubt to webhooks, and to a person."""
-        outgoing = message.outgoing
-        assert outgoing is not None
-        run.repeating.discard(message.seq)
-        channel = run.ways[message.route].route.channel
-        run.doubts[message.seq] = Doubt(message.seq, message.attempt, outgoing.sent_at, channel, outgoing.sender)
-        self._desk.settle(run, message.seq)
+            self._resolver.hold(run, message)
 
     def _unknown(self, run: Run, way: Way, message: Message, unknown: Unknown, now: float) -> None:
         run.counts.errors[unknown.why.partition(":")[0][:60]] += 1
         self._desk.note(in_doubt(run, way, message, self._desk.now_ms()))
-        self.doubt(run, way, message, now)
-
-    def doubt(self, run: Run, way: Way, message: Message, now: float) -> None:
-        """Ask the provider where it can tell; else hand over again under the same key, or leave it to a person."""
-        if (message.seq, message.attempt) in run.heard:
-            self._proven(run, way, message)
-        elif way.kind.can_look_up(way.route.connection):
-            run.looking_up += 1
-            self._spawn(self._look_up(run, way, message))
-        else:
-            self._unresolved(run, message, now)
-
-    def _proven(self, run: Run, way: Way, message: Message) -> None:
-        run.counts.sent += 1
-        run.counts.settled_sent += 1
-        run.repeating.discard(message.seq)
-        self._desk.note(settled(run, way, message, "sent", self._desk.now_ms()))
-        self._desk.settle(run, message.seq)
-
-    def proven(self, run: Run, way: Way, message: Message) -> bool:
-        """Whether a status came meanwhile of what was to be handed over again."""
-        found = (message.seq, message.attempt) in run.heard
-        if found:
-            self._proven(run, way, message)
-        return found
-
-    def hear(self, run: Run, reports: list[tuple[int, int]]) -> None:
-        """Statuses of (message, attempt) came in: the provider has them."""
-        for seq, attempt in reports:
-            doubt = run.doubts.get(seq)
-            if doubt is not None and doubt.attempt == attempt:
-                self._resolve(run, doubt, "sent")
-            elif not run.watermark.confirmed(seq):
-                run.heard.add((seq, attempt))
-
-    def decide(self, run: Run, seq: int, attempt: int, outcome: str) -> bool:
-        """A person settled a doubt, or had a dead letter replayed: whether the message is to be sent again."""
-        doubt = run.doubts.get(seq)
-        if doubt is not None and doubt.attempt == attempt:
-            del run.doubts[seq]
-            if outcome == "sent":
-                run.counts.sent += 1
-                run.counts.settled_sent += 1
-                return False
-            run.counts.settled_lost += 1
-        elif outcome == "sent" or run.given_up.get(seq) != attempt:
-            return False  # of our own hand: an attempt that never left was told so
-        run.given_up.pop(seq, None)
-        run.reopened[seq] = attempt + 1
-        return True
-
-    def _resolve(self, run: Run, doubt: Doubt, outcome: Literal["sent", "lost"]) -> None:
-        del run.doubts[doubt.seq]
-        run.counts.sent += 1
-        run.counts.settled_sent += 1
-        self._desk.note(
-            Settled(
-                at=self._desk.now_ms(),
-                campaign_id=run.id,
-                message_key=doubt.seq,
-                attempt=doubt.attempt,
-                outcome=outcome,
-                sent_at=doubt.sent_at or None,
-            )
-        )
-
-    def _unresolved(self, run: Run, message: Message, now: float) -> None:
-        outgoing, policy = message.outgoing, run.policies[message.route]
-        assert outgoing is not None
-        if run.campaign.in_doubt == "resend" and message.tries < policy.attempts:
-            message.repeats = outgoing.sent_at
-            run.repeating.add(message.seq)
-            run.counts.repeated += 1
-            wait_s = backoff_s(max(message.tries, 1), policy.first_wait_s, policy.longest_wait_s, self._desk.chance())
-            run.put_off(message, now + wait_s)
-            return
-        self.hold(run, message)
-
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        assert self._desk.loop is not None
-        task = self._desk.loop.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    async def _look_up(self, run: Run, way: Way, message: Message) -> None:
-        assert message.outgoing is not None
-        found: Taken | Refused | None = None
-        for look in range(_LOOKS):
-            await asyncio.sleep(LOOKS_AFTER_S * 2**look)
-            try:
-                found = await way.connector.look_up(message.outgoing)
-            except Exception:  # a bug in one connector leaves one message in doubt
-                log.exception("%s: look-up", way.reported)
-            if found is not None:
-                break
-        run.looking_up -= 1
-        if isinstance(found, Taken):
-            run.counts.sent += 1
-            self._desk.note(settled(run, way, message, "sent", self._desk.now_ms(), found.provider_message_id))
-            run.counts.settled_sent += 1
-            self._desk.settle(run, message.seq)
-        elif found is not None:
-            self._desk.note(lost(run, way, message, self._desk.now_ms()))
-            run.counts.settled_lost += 1
-            message.attempt, message.repeats = message.attempt + 1, 0
-            run.put_off(message, self._desk.now())
-        else:
-            self._unresolved(run, message, self._desk.now())
+        self._resolver.see_to(run, message, now)

@@ -9,9 +9,9 @@ from flows.sending.message import Message
 from flows.sending.outgoing import Outgoing
 from flows.sending.quiet_hours import allowed_at
 from flows.sending.records import lost
+from flows.sending.resolving import Resolver
 from flows.sending.runs import Number, Run, Way
 from flows.sending.screening import Screen, rerender
-from flows.sending.settling import Settler
 from flows.sending.templates import Unrenderable
 from schemas.outbound import Intent, Screened, ScreenReason
 
@@ -22,10 +22,10 @@ _MOST_SCREENED = 2_000
 
 
 class Stager:
-    def __init__(self, desk: Desk, screen: Screen, settler: Settler) -> None:
+    def __init__(self, desk: Desk, screen: Screen, resolver: Resolver) -> None:
         self._desk = desk
         self._screen = screen
-        self._settler = settler
+        self._resolver = resolver
 
     def stage(self, run: Run, now: float) -> None:
         """Fill up what stands ready behind each number of the campaign."""
@@ -117,7 +117,7 @@ class Stager:
     def _passes(self, run: Run, way: Way, message: Message, now: float, now_ms: int) -> bool:
         """Whether it may go now; else it was screened out, or put off."""
         if message.repeats:
-            return not self._settler.proven(run, way, message)
+            return not self._resolver.known(run, message)
         if reason := self._screen.at_dispatch(run, way, message, now_ms):
             self.screen_out(run, message, reason)
             return False
@@ -136,7 +136,7 @@ class Stager:
     def screen_out(self, run: Run, message: Message, reason: ScreenReason) -> None:
         run.counts.screened[reason] += 1
         self._desk.note(_screened(run, message, reason, self._desk.now_ms()))
-        self._desk.settle(run, message.seq)
+        self._desk.settle(run, message)
 
     def _cancel(self, run: Run) -> None:
         """What was not handed over will not be."""
@@ -145,7 +145,7 @@ class Stager:
             if message is None:
                 return
             if message.repeats:
-                self._settler.hold(run, message)
+                self._resolver.hold(run, message)
             else:
                 self.screen_out(run, message, "cancelled")
 

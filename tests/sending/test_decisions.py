@@ -1,8 +1,7 @@
-"""What follows from outcomes, failure rates, quiet hours and the ledger: plain values in, plain values out."""
+"""What follows from outcomes, failure rates, quiet hours and orders: plain values in, plain values out."""
 
 from datetime import datetime
 
-import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,14 +10,12 @@ from flows.identity import HashKey
 from flows.sending.breaker import FIRST_PAUSE_S, IN_A_ROW, LEAST_ANSWERS, PROBES, Breaker
 from flows.sending.control import Order, Orders, encode_order
 from flows.sending.decisions import Policy, Verdict, backoff_s, decide
-from flows.sending.ledger import Ledger
 from flows.sending.outgoing import Reaction, Refused, Taken, Unknown
 from flows.sending.quiet_hours import allowed_at
 from flows.sending.stop_rules import FailureRate
 from flows.sending.suppression import Suppressions, changes_of, encode_change
 from flows.sending.watermark import Watermark
 from schemas.campaign import QuietHours, StopRule
-from schemas.outbound import Accepted, AnyOutbound, InDoubt, Intent, Rejected, Screened, Settled
 
 POLICY = Policy(attempts=3, within_s=60, first_wait_s=1, longest_wait_s=30, falls_back=True)
 ALONE = POLICY._replace(falls_back=False)
@@ -161,34 +158,6 @@ def test_the_watermark_is_the_first_open_message_whatever_the_order(order: list[
     left = sorted(order[count:])
     assert mark.low == left[0]
     assert all(mark.confirmed(seq) for seq in order[:count])
-
-
-def _lines(*records: AnyOutbound) -> bytes:
-    return b"".join(msgspec.json.encode(record) + b"\n" for record in records)
-
-
-def test_the_ledger_knows_what_is_settled_what_is_in_doubt_and_what_goes_on() -> None:
-    base = {"at": 5, "campaign_id": "c", "sent_at": 1}
-    ledger = Ledger("c")
-    ledger.add(
-        _lines(
-            *(Intent(message_key=key, channel="sms", sender="s", **base) for key in range(8)),
-            Accepted(message_key=0, provider="p", **base),
-            Rejected(message_key=1, provider="p", error_code="x", **base),
-            Rejected(message_key=2, provider="p", error_code="x", final=False, **base),
-            InDoubt(message_key=3, **base),
-            Settled(message_key=4, outcome="sent", **base),
-            Settled(message_key=5, outcome="lost", **base),
-            Screened(message_key=9, reason="invalid", at=5, campaign_id="c"),
-            Intent(message_key=2, attempt=2, at=6, campaign_id="c", sent_at=6),
-            Accepted(message_key=7, provider="p", at=6, campaign_id="other", sent_at=6),
-        )
-        + b'{"campaign_id":"c", torn\n'
-    )
-    assert ledger.settled == {0, 1, 4, 9}
-    assert [doubt.seq for doubt in ledger.doubts()] == [2, 3, 6, 7]
-    assert ledger.doubts()[0].attempt == 2
-    assert ledger.attempts == {2: 2, 5: 2}
 
 
 def test_the_latest_order_holds() -> None:

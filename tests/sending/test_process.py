@@ -176,3 +176,35 @@ def test_what_was_given_up_goes_again_and_what_is_held_is_listed_and_decided(des
     taken = [entry.message_key for entry in entries(simulator, "replayed") if entry.status == 200]
     assert sorted(taken) == sorted(eligible(300)), "everyone, once"
     assert desk.say("doubts", "replayed") == ""
+
+
+@pytest.mark.parametrize("how", ["asked to end", "killed"])
+def test_what_was_sent_again_and_got_no_answer_is_in_doubt_after_the_next_start(
+    desk: Desk, simulator: Provider, how: str
+) -> None:
+    """All was settled before, so that nothing else holds the checkpoint back."""
+    name = f"unanswered-{how[:5].strip()}"
+    path = campaign(desk, simulator, name, 100, timeout="60s", settle="1ms")
+    simulator.conduct(failures={"400": 0.2})
+    desk.run(path)
+    simulator.conduct(failures={}, swallow=1)
+    refused = {entry.message_key for entry in entries(simulator, name) if entry.status == 400}
+    desk.say("replay", name)
+    before = len(entries(simulator, name))
+    sending = desk.start(path)
+    wait_until(lambda: len(entries(simulator, name)) == before + len(refused), PATIENCE_S, "not sent again")
+    time.sleep(3)  # for a mark behind the intents, and a snapshot behind that
+    if how == "killed":
+        sending.kill()
+    else:
+        sending.ask_to_end()
+        sending.wait()
+    simulator.conduct(swallow=0)
+    code, said = desk.run(path, "--json")
+    assert code == 3, said
+    assert len(entries(simulator, name)) == before + len(refused), "no one is sent to twice"
+    doubts = [msgspec.json.decode(line)["seq"] for line in desk.say("doubts", name, "--json").splitlines()]
+    assert set(doubts) == refused
+    desk.say("settle", name, "lost", *map(str, sorted(refused)))
+    assert desk.run(path)[0] == 0
+    assert len(entries(simulator, name)) == before + 2 * len(refused), "as a person decided"
