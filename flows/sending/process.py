@@ -25,7 +25,7 @@ from flows.sending.runs import Run
 from flows.sending.screening import Caps, Screen
 from flows.sending.sender_metrics import Pace, SenderCollector, sender_verdict
 from flows.sending.session import Session
-from flows.sending.suppression import Change, Suppressions
+from flows.sending.suppression import Suppressions
 from flows.sending.watch import Watch
 from flows.stopping import Stop
 from flows.topics import open_producer
@@ -69,7 +69,7 @@ class Sender:
         self._desk.ordered = lambda order: note_own(settings, order)
         self._traces = open_traces(settings, "flows.send")
         self._dispatcher = Dispatcher(self._desk, Screen(suppressions, Caps()), self._traces)
-        self._watch = Watch(settings, suppressions, self._ordered, self._opted)
+        self._watch = Watch(settings, suppressions, self._ledger, self._ordered)
         self._locks: list[IO[str]] = []
         self.sessions = [Session(settings, one, self._dispatcher) for one in planned]
         runs = [session.run for session in self.sessions]
@@ -177,13 +177,6 @@ class Sender:
     def _take(self, value: bytes) -> None:
         if self._desk.orders.read(value):
             self._apply()
-
-    def _opted(self, changes: list[Change]) -> None:
-        self._dispatcher.call(lambda: self._suppress(changes))
-
-    def _suppress(self, changes: list[Change]) -> None:
-        for change in changes:
-            self._desk.suppress(change)
 
     def _apply(self) -> None:
         """What holds now."""

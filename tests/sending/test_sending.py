@@ -10,31 +10,38 @@ import msgspec
 import pytest
 from rich.console import Console
 
+from flows.identity import hash_keys
 from flows.send import build
 from flows.sending.command import main
 from flows.sending.control import Order, encode_order
 from flows.sending.display import line, table
 from flows.sending.doubts import Doubts
 from flows.sending.ledger import Ledger
+from flows.sending.suppression import Suppressions
 from flows.sending.watch import read_all
 from flows.topics import open_producer
 from loadgen.processes import variables
-from schemas.events import DeadLetter
+from schemas.events import DeadLetter, StatusEvent
 from schemas.settings import Slice
+from schemas.statuses import Lane, Status
 from schemas.times import wall_clock
-from schemas.topics import DLQ_SEND, OUTBOUND, SEND_CONTROL
+from schemas.topics import DLQ_SEND, OUTBOUND, SEND_CONTROL, SEND_SUPPRESSIONS
 from tests.parts.redis import RedisServer, redis_server
 from tests.sending.conftest import Office, Running
 
 __all__ = ["redis_server"]
 
 
-def order(office: Office, **fields: Any) -> None:
+def write(office: Office, topic: str, line: bytes) -> None:
     producer = open_producer(office.settings)
-    producer.partitions(SEND_CONTROL)
-    producer.append(SEND_CONTROL, 0, encode_order(Order(at=wall_clock(), **fields)))
+    producer.partitions(topic)
+    producer.append(topic, 0, line)
     producer.flush()
     producer.close()
+
+
+def order(office: Office, **fields: Any) -> None:
+    write(office, SEND_CONTROL, encode_order(Order(at=wall_clock(), **fields)))
 
 
 def sent(running: Running, at_least: int) -> Any:
@@ -312,6 +319,20 @@ def test_a_capped_person_gets_no_more_than_the_cap_from_all_campaigns(office: Of
     first, second = office.send(*plans)
     assert first.sent + second.sent == 100
     assert first.screened.get("capped", 0) + second.screened.get("capped", 0) == 100
+
+
+def test_who_opted_out_between_two_campaigns_gets_nothing_of_the_second(office: Office) -> None:
+    office.send(office.campaign("before", 10))
+    event = StatusEvent(
+        campaign_id="before", message_key=3, status=Status.UNSUBSCRIBED, event_time=1, received_at=1, provider="http"
+    )
+    write(office, Lane.OTHER.topic, msgspec.json.encode(event) + b"\n")
+    (summary,) = office.send(office.campaign("after", 10))
+    assert summary.screened == {"suppressed": 1}
+    assert sorted(office.taken("after")) == [0, 1, 2, 4, 5, 6, 7, 8, 9]
+    kept = Suppressions(hash_keys(office.settings))
+    read_all(office.settings, SEND_SUPPRESSIONS, kept.read).close()
+    assert kept.holds("user3", "in_app"), "durable by the end"
 
 
 def test_after_its_window_closed_a_campaign_sends_nothing_and_says_so(office: Office) -> None:
