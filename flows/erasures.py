@@ -93,7 +93,7 @@ class ErasureList:
         self._stop = stop
         self._loaded = threading.Event()
         self._erased = NOBODY
-        self._thread = threading.Thread(target=self._run, name="erasures", daemon=True)
+        self._thread = stop.thread("erasures", self._run)
 
     def start(self) -> None:
         self._thread.start()

@@ -3,6 +3,7 @@
 import signal
 import threading
 import time
+from collections.abc import Callable
 from types import FrameType
 
 from schemas.errors import TidemarkError
@@ -35,6 +36,17 @@ class Stop:
         self.failure = self.failure or error
         self.ask()
 
+    def thread(self, name: str, work: Callable[[], None]) -> threading.Thread:
+        """Not started yet, a daemon: whatever breaks it ends the process, with one line that says what."""
+
+        def guarded() -> None:
+            try:
+                work()
+            except BaseException as error:  # noqa: BLE001  # reaches no one (Polars' panics neither): all must end of it
+                self.fail(as_ours(name, error))
+
+        return threading.Thread(target=guarded, name=name, daemon=True)
+
     def wait(self, timeout_s: float) -> bool:
         """Whether it was asked, as soon as it is."""
         return self._asked.wait(timeout_s)
@@ -46,6 +58,14 @@ class Stop:
 
     def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
         self.ask()
+
+
+def as_ours(name: str, error: BaseException) -> TidemarkError:
+    """What broke `name`, in one line."""
+    if isinstance(error, TidemarkError):
+        return error
+    said = str(error).partition("\n")[0]
+    return TidemarkError(f"{name}: {type(error).__name__}: {said}")
 
 
 def never() -> bool:

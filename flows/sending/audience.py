@@ -43,12 +43,12 @@ class Frozen(NamedTuple):
                 yield frame.filter(pl.col("_seq") >= first) if group == first // ROWS_PER_GROUP else frame
 
     def rows_at(self, seqs: list[int]) -> pl.DataFrame:
-        """Just these rows, in order."""
-        wanted = sorted(seqs)
-        groups = sorted({seq // ROWS_PER_GROUP for seq in wanted})
+        """Those of these rows that there are, in order: keys come from webhooks and from a shared topic too."""
+        wanted = sorted(seq for seq in seqs if 0 <= seq < self.rows)
+        groups = sorted({seq // ROWS_PER_GROUP for seq in wanted}) or [0]
         with pq.ParquetFile(self.path) as file:
             frames = [self._group(file, group).filter(pl.col("_seq").is_in(wanted)) for group in groups]
-        return pl.concat(frames) if frames else pl.DataFrame()
+        return pl.concat(frames)
 
     @staticmethod
     def _group(file: pq.ParquetFile, group: int) -> pl.DataFrame:

@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Struct
 
 from flows.sending.ledger import Ledger
+from flows.stopping import Stop
 from flows.topics import Position, Reader, list_partitions, open_reader
 from schemas.errors import TidemarkError
 from schemas.settings import Settings
@@ -84,11 +85,9 @@ class Follower:
                         self._hear(record.value, heard)
         return heard
 
-    def start(self, high: Callable[[], int], tell: Callable[[Heard], None]) -> None:
+    def start(self, stop: Stop, high: Callable[[], int], tell: Callable[[Heard], None]) -> None:
         """Go on in a thread: `high` is how far the source has read, `tell` is told what was heard."""
-        self._thread = threading.Thread(
-            target=self._run, args=(high, tell), name=f"follower {self._campaign_id}", daemon=True
-        )
+        self._thread = stop.thread(f"follower {self._campaign_id}", lambda: self._run(high, tell))
         self._thread.start()
 
     def _run(self, high: Callable[[], int], tell: Callable[[Heard], None]) -> None:

@@ -69,7 +69,7 @@ class Sender:
         self._desk.ordered = lambda order: note_own(settings, order)
         self._traces = open_traces(settings, "flows.send")
         self._dispatcher = Dispatcher(self._desk, Screen(suppressions, Caps()), self._traces)
-        self._watch = Watch(settings, suppressions, self._ledger, self._ordered)
+        self._watch = Watch(settings, suppressions, self._ledger, stop, self._ordered)
         self._locks: list[IO[str]] = []
         self.sessions = [Session(settings, one, self._dispatcher) for one in planned]
         runs = [session.run for session in self.sessions]

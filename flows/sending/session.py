@@ -15,6 +15,7 @@ from flows.sending.message import Message
 from flows.sending.opening import Planned, open_run
 from flows.sending.rows import Rows
 from flows.sending.screening import screen_and_render
+from flows.stopping import Stop
 from schemas.campaign import seconds
 from schemas.outbound import Campaign as Plan
 from schemas.settings import Settings, parse_duration_ms
@@ -50,7 +51,7 @@ class Session:
 
     # --- opening ---------------------------------------------------------------------------------------------------
 
-    def begin(self, state: dict[str, Any]) -> None:
+    def begin(self, state: dict[str, Any], stop: Stop) -> None:
         """Read the ledger from the checkpoint on, see to what is in doubt, go on. Raises TidemarkError."""
         share, run, call = self._share, self.run, self.dispatcher.call
         low = max(state["low"], share.index)
@@ -68,10 +69,10 @@ class Session:
         self._doubts.take([doubt for doubt in self._ledger.doubts() if self._mine(doubt.seq)])
         self._take_reopened(low, state["again"])
         call(self._taken_over.set)
-        self._follower.start(lambda: self.rows.next, lambda heard: call(lambda: self._doubts.hear(heard)))
+        self._follower.start(stop, lambda: self.rows.next, lambda heard: call(lambda: self._doubts.hear(heard)))
 
     def _mine(self, seq: int) -> bool:
-        return seq % self._share.of == self._share.index
+        return seq < self.frozen.rows and seq % self._share.of == self._share.index
 
     def _plan(self) -> None:
         """What was planned is told again at each start, with the rates of now: the latest holds."""

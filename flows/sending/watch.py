@@ -13,6 +13,7 @@ from flows.sending.audience import TO, frozen_path, open_frozen
 from flows.sending.control import Orders
 from flows.sending.ledger_writer import LedgerWriter
 from flows.sending.suppression import Change, Suppressions, encode_change
+from flows.stopping import Stop
 from flows.topics import Position, Reader, list_partitions, open_reader
 from schemas.errors import TidemarkError, UsageError
 from schemas.settings import Settings
@@ -58,14 +59,19 @@ class Watch:
     """
 
     def __init__(
-        self, settings: Settings, suppressions: Suppressions, ledger: LedgerWriter, ordered: Callable[[bytes], None]
+        self,
+        settings: Settings,
+        suppressions: Suppressions,
+        ledger: LedgerWriter,
+        stop: Stop,
+        ordered: Callable[[bytes], None],
     ) -> None:
         self._settings = settings
         self._suppressions = suppressions
         self._ledger = ledger
         self._ordered = ordered
         self._ends = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="watch", daemon=True)
+        self._thread = stop.thread("watch", self._run)
         self._readers: list[tuple[Reader, Callable[[bytes], None]]] = []
         self._statuses: Reader | None = None
         self._durable: dict[int, Position] | None = None

@@ -22,6 +22,7 @@ from flows.sending.watch import read_all
 from flows.topics import open_producer
 from loadgen.processes import variables
 from schemas.events import DeadLetter, StatusEvent
+from schemas.outbound import Accepted, Intent
 from schemas.settings import Slice
 from schemas.statuses import Lane, Status
 from schemas.times import wall_clock
@@ -333,6 +334,15 @@ def test_who_opted_out_between_two_campaigns_gets_nothing_of_the_second(office: 
     kept = Suppressions(hash_keys(office.settings))
     read_all(office.settings, SEND_SUPPRESSIONS, kept.read).close()
     assert kept.holds("user3", "in_app"), "durable by the end"
+
+
+def test_records_beyond_the_audience_are_not_this_campaigns(office: Office) -> None:
+    """Another sender's under the same id, say: no doubt of ours, and nothing that is settled."""
+    strange = {"at": 1, "campaign_id": "strange", "sent_at": 1}
+    for record in (Intent(message_key=20_000, **strange), Accepted(message_key=30_000, provider="p", **strange)):
+        write(office, OUTBOUND, msgspec.json.encode(record) + b"\n")
+    (summary,) = office.send(office.campaign("strange", 10))
+    assert (summary.sent, summary.settled, summary.in_doubt) == (10, 10, 0)
 
 
 def test_after_its_window_closed_a_campaign_sends_nothing_and_says_so(office: Office) -> None:

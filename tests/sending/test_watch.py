@@ -4,19 +4,23 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import msgspec
+import polars as pl
 import pytest
 
 from flows.identity import hash_keys
+from flows.sending.audience import freeze, open_frozen
 from flows.sending.control import Orders
 from flows.sending.ledger_writer import LedgerWriter, Line
 from flows.sending.suppression import Suppressions
 from flows.sending.watch import Watch
 from flows.sources import make_topics
+from flows.stopping import Stop
 from flows.topics import open_producer
 from schemas.events import StatusEvent
 from schemas.settings import Settings
 from schemas.statuses import Lane, Status
 from schemas.topics import OUTBOUND, SEND_CONTROL, SEND_SUPPRESSIONS
+from tests.sending.making import load
 
 
 class Ledger(LedgerWriter):
@@ -42,7 +46,7 @@ class Ears:
     def __init__(self, settings: Settings) -> None:
         self.suppressions = Suppressions(hash_keys(settings))
         self.ledger = Ledger()
-        self.watch = Watch(settings, self.suppressions, self.ledger, lambda _: None)
+        self.watch = Watch(settings, self.suppressions, self.ledger, Stop(), lambda _: None)
         self.watch.catch_up(Orders())
 
     def know(self, recipient: str) -> bool:
@@ -88,3 +92,20 @@ def test_who_takes_an_opt_out_back_is_written_to_again(settings: Settings) -> No
     for status in (Status.COMPLAINED, Status.RESUBSCRIBED):
         report(settings, status, recipient="+4917012345678")
     assert not Ears(settings).know("+4917012345678")
+
+
+@pytest.mark.parametrize("key", [2, 10_000, 2**40, 2**63 - 1])
+def test_an_opt_out_beyond_the_audience_is_nobodys(settings: Settings, tmp_path: Path, key: int) -> None:
+    """Keys come from outside: from an echo of a provider's, or another's campaign of the same name."""
+    freeze(settings, load(tmp_path), tmp_path, 1)
+    for seq in (key, 1):
+        report(settings, campaign_id="autumn", message_key=seq)
+    ears = Ears(settings)
+    assert ears.know("+4917012345679")
+    assert len(ears.suppressions) == 1
+
+
+def test_rows_that_do_not_exist_are_none(settings: Settings, tmp_path: Path) -> None:
+    frozen = freeze(settings, load(tmp_path), tmp_path, 1)
+    assert open_frozen(frozen.path).rows_at([1, -1, 2**70])["_seq"].to_list() == [1]
+    assert frozen.rows_at([7]).select("_seq", "_to").equals(pl.DataFrame(schema={"_seq": pl.Int64, "_to": pl.String}))
