@@ -55,13 +55,15 @@ class Stager:
             self._stage(run, place, way, number, want - number.staged, now)
 
     def _clear(self, run: Run, way: Way, number: Number) -> None:
-        """What stands behind a number that is out goes another way."""
+        """What stands ready behind a number waits again, in its order, for any number that may take it."""
+        free: list[Message] = []
         while number.ready:
             message = self._take_back(run, way, number)
             message.tries -= 1
             if not message.repeats:
                 message.attempt += 1
-            way.pending.append(message)
+            (free if _may_divert(message) else way.pending).append(message)
+        run.queue.extendleft(reversed(free))
 
     def _open(self, run: Run) -> bool:
         opens = run.campaign.window.opens
@@ -95,24 +97,20 @@ class Stager:
         return self._diverted(run, now)
 
     def _diverted(self, run: Run, now: float) -> Message | None:
-        """While the first way is out, what waits for it goes the other, if the campaign says so."""
+        """While the first way is out, what waits for it goes the other, if the campaign says so.
+
+        Those that can't are kept for the first; of them as many as the queue holds, then nothing more is read.
+        """
         fallback, first = run.campaign.fallback, run.ways[0]
         if not fallback or "outage" not in fallback.when or not first.out(now):
             return None
-        message = self._waiting_for_the_first(run, now)
-        if message is None:
-            return None
-        if not message.other_to or message.repeats:
+        while message := run.due(0, now) or (run.queue.popleft() if run.queue else None):
+            if _may_divert(message):
+                message.route, message.tries = 1, 0
+                run.counts.fell_back += 1
+                return message
             first.pending.append(message)
-            return None
-        message.route, message.tries = 1, 0
-        run.counts.fell_back += 1
-        return message
-
-    def _waiting_for_the_first(self, run: Run, now: float) -> Message | None:
-        if run.ways[0].pending:
-            return run.ways[0].pending.popleft()
-        return run.due(0, now) or (run.queue.popleft() if run.queue else None)
+        return None
 
     def _passes(self, run: Run, way: Way, message: Message, now: float, now_ms: int) -> bool:
         """Whether it may go now; else it was screened out, or put off."""
@@ -167,6 +165,11 @@ class Stager:
         if not message.repeats:
             self._desk.note(lost(run, way, message, self._desk.now_ms()))
         return message
+
+
+def _may_divert(message: Message) -> bool:
+    """Whether the other way may take it: it has an address there, and the first can't have it already."""
+    return message.route == 0 and bool(message.other_to) and not message.repeats
 
 
 def _ahead(number: Number, ahead_s: float) -> int:

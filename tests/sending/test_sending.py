@@ -45,6 +45,27 @@ def order(office: Office, **fields: Any) -> None:
     write(office, SEND_CONTROL, encode_order(Order(at=wall_clock(), **fields)))
 
 
+OUTAGE: dict[str, Any] = {
+    "template": {"text": "Hello {{ name }}"},
+    "consent": None,
+    "rates": {"campaign": 400},
+    "connection": {"url": "http://127.0.0.1:9/send"},
+}
+"""Of the first way, from the beginning."""
+
+
+def by_sms(office: Office) -> dict[str, Any]:
+    connection = {"account_sid": "AC1", "auth_token": "t", "callback": "https://us.example/webhooks/twilio"}
+    return {
+        "channel": "sms",
+        "provider": "twilio",
+        "connection": {"url": office.provider.url, **connection},
+        "senders": [{"id": "+4930901820"}],
+        "template": {"text": "SMS for {{ name }}"},
+        "to": "phone",
+    }
+
+
 def sent(running: Running, at_least: int) -> Any:
     return lambda: sum(session.run.counts.sent for session in running.sender.sessions) >= at_least
 
@@ -151,34 +172,26 @@ def test_an_outage_opens_the_breaker_and_everything_is_sent_in_the_end(office: O
 
 
 def test_while_one_provider_is_out_the_fallback_takes_over_and_each_person_counts_once(office: Office) -> None:
-    fallback = {
-        "channel": "sms",
-        "provider": "twilio",
-        "connection": {
-            "url": office.provider.url,
-            "account_sid": "AC1",
-            "auth_token": "t",
-            "callback": "https://us.example/webhooks/twilio",
-        },
-        "senders": [{"id": "+4930901820"}],
-        "template": {"text": "SMS for {{ name }}"},
-        "to": "phone",
-    }
     people = office.folder / "phones.csv"
     people.write_text("to,name,phone\n" + "".join(f"u{n},R{n},+491701{n:06}\n" for n in range(600)))
-    changes: dict[str, Any] = {
-        "audience": {"file": "phones.csv"},
-        "template": {"text": "Hello {{ name }}"},
-        "consent": None,
-        "fallback": fallback,
-        "rates": {"campaign": 400},
-        "connection": {"url": "http://127.0.0.1:9/send"},
-    }
+    changes = OUTAGE | {"audience": {"file": "phones.csv"}, "fallback": by_sms(office)}
     (summary,) = office.send(office.campaign("falls-back", 600, **changes))
     taken = Counter(office.taken("falls-back"))
     assert taken == Counter(range(600))
     assert {entry.provider for entry in office.ledger("falls-back")} == {"twilio"}
     assert summary.fell_back == summary.sent == 600
+
+
+def test_in_an_outage_those_without_another_address_wait_and_hold_up_no_one_else(office: Office) -> None:
+    people = office.folder / "some-phones.csv"
+    phones = [f"+491701{n:06}" if n % 3 else "" for n in range(600)]
+    people.write_text("to,name,phone\n" + "".join(f"u{n},R{n},{phone}\n" for n, phone in enumerate(phones)))
+    changes = OUTAGE | {"audience": {"file": "some-phones.csv"}, "fallback": by_sms(office)}
+    running = office.start(office.campaign("mixed", 600, **changes, retry={"attempts": 50}))
+    running.wait_for(sent(running, 400), "nobody is diverted any more")
+    (summary,) = running.stop()
+    assert Counter(office.taken("mixed")) == Counter(n for n in range(600) if n % 3)
+    assert (summary.fell_back, summary.queued) == (400, 200)
 
 
 def test_a_throttling_provider_slows_the_sender_down_and_loses_nothing(office: Office) -> None:
