@@ -13,6 +13,7 @@ from bytewax.dataflow import Dataflow
 from flows.identity import hash_keys
 from flows.running import recovery_lock, run
 from flows.sending.audited import note_own
+from flows.sending.caps import Caps
 from flows.sending.desk import Desk
 from flows.sending.dispatcher import Dispatcher, own_failure
 from flows.sending.leases import Lease, Leases, Wanted
@@ -22,7 +23,7 @@ from flows.sending.opening import Planned
 from flows.sending.pulse import Pulse, PulseTaker
 from flows.sending.releasing import RANKS
 from flows.sending.runs import Run
-from flows.sending.screening import Caps, Screen
+from flows.sending.screening import Screen
 from flows.sending.sender_metrics import Pace, SenderCollector, sender_verdict
 from flows.sending.session import Session
 from flows.sending.suppression import Suppressions

@@ -129,6 +129,7 @@ class Stager:
             except Unrenderable:
                 self.screen_out(run, message, "unrenderable")
                 return False
+        self._screen.passed(run, message, now_ms)
         return True
 
     def screen_out(self, run: Run, message: Message, reason: ScreenReason) -> None:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from flows.identity import HashKey
 from flows.sending.breaker import FIRST_PAUSE_S, IN_A_ROW, LEAST_ANSWERS, PROBES, Breaker
+from flows.sending.caps import Caps
 from flows.sending.control import Order, Orders, encode_order
 from flows.sending.decisions import Policy, Verdict, backoff_s, decide
 from flows.sending.ledger import Ledger
@@ -17,8 +18,9 @@ from flows.sending.quiet_hours import allowed_at
 from flows.sending.stop_rules import FailureRate
 from flows.sending.suppression import Suppressions, changes_of, encode_change
 from flows.sending.watermark import Watermark
-from schemas.campaign import QuietHours, StopRule
+from schemas.campaign import FrequencyCap, QuietHours, StopRule
 from schemas.outbound import Accepted, AnyOutbound, InDoubt, Intent, Rejected, Screened, Settled
+from schemas.times import DAY_MS
 
 POLICY = Policy(attempts=3, within_s=60, first_wait_s=1, longest_wait_s=30, falls_back=True)
 ALONE = POLICY._replace(falls_back=False)
@@ -210,6 +212,23 @@ def test_the_latest_order_holds() -> None:
     orders.read(encode_order(Order(at=7, action="lift", provider="twilio")))
     assert not orders.paused
     assert not orders.kills("twilio", "sms")
+
+
+written = st.tuples(st.sampled_from("ab"), st.integers(0, 3), st.integers(0, 2 * DAY_MS))
+
+
+@given(st.lists(written), st.integers(1, 3), st.integers(0, 2 * DAY_MS))
+def test_a_cap_counts_the_other_messages_of_its_span_each_once(
+    before: list[tuple[str, int, int]], messages: int, now_ms: int
+) -> None:
+    caps = Caps()
+    for campaign, seq, at in before:
+        caps.add("+491701", campaign, seq, at)
+    latest = {(campaign, seq): at for campaign, seq, at in before}
+    others = [at for message, at in latest.items() if message != ("a", 0) and at > now_ms - DAY_MS]
+    cap = FrequencyCap(messages=messages, per="1d")
+    assert caps.full("whatsapp:491701", "a", 0, cap, now_ms) == (len(others) >= messages)
+    assert not caps.full("+491702", "a", 0, cap, now_ms)
 
 
 OLD, NEW = HashKey(1, bytes(16)), HashKey(2, bytes(range(16)))

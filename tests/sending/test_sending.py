@@ -358,6 +358,16 @@ def test_records_beyond_the_audience_are_not_this_campaigns(office: Office) -> N
     assert (summary.sent, summary.settled, summary.in_doubt) == (10, 10, 0)
 
 
+def test_a_message_that_is_tried_again_does_not_count_against_its_own_cap(office: Office) -> None:
+    """Not when it never left behind a breaker, nor when it goes to the same number by the other way."""
+    people = office.folder / "one-number.csv"
+    people.write_text("to,name\n" + "".join(f"+491701{n:06},R{n}\n" for n in range(300)))
+    changes = OUTAGE | {"audience": {"file": "one-number.csv"}, "fallback": by_sms(office) | {"to": "to"}}
+    cap = {"messages": 1, "per": "1d"}
+    (summary,) = office.send(office.campaign("cap-again", 300, **changes, frequency_cap=cap))
+    assert (summary.sent, summary.screened) == (300, {})
+
+
 def test_after_its_window_closed_a_campaign_sends_nothing_and_says_so(office: Office) -> None:
     window = {"opens": "2026-01-01T00:00:00Z", "closes": "2026-01-02T00:00:00Z"}
     (summary,) = office.send(office.campaign("late", 100, window=window))
