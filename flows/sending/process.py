@@ -31,8 +31,9 @@ from flows.sending.watch import Watch
 from flows.stopping import Stop
 from flows.topics import open_producer
 from flows.topics.presence import asking_broker
+from schemas.campaign import Campaign
 from schemas.errors import TidemarkError
-from schemas.settings import Settings
+from schemas.settings import Settings, parse_duration_ms
 from sql.telemetry.health import Verdict
 from sql.telemetry.server import TelemetryServer, new_registry
 from sql.telemetry.traces import open_traces
@@ -69,8 +70,9 @@ class Sender:
         self._desk = Desk(self._ledger, suppressions, settings.senders or settings.slice.of)
         self._desk.ordered = lambda order: note_own(settings, order)
         self._traces = open_traces(settings, "flows.send")
-        self._dispatcher = Dispatcher(self._desk, Screen(suppressions, Caps()), self._traces)
-        self._watch = Watch(settings, suppressions, self._ledger, stop, self._ordered)
+        caps = _caps([one.campaign for one in planned])
+        self._dispatcher = Dispatcher(self._desk, Screen(suppressions, caps), self._traces)
+        self._watch = Watch(settings, suppressions, caps, self._ledger, stop, self._ordered)
         self._locks: list[IO[str]] = []
         self.sessions = [Session(settings, one, self._dispatcher) for one in planned]
         runs = [session.run for session in self.sessions]
@@ -215,6 +217,12 @@ class Sender:
         now = self._desk.now()
         for lease in leases:
             self._desk.limits[lease.name].lease(lease.per_s, lease.until, now)
+
+
+def _caps(campaigns: list[Campaign]) -> Caps | None:
+    """For the longest of their spans; None where none has a cap."""
+    spans_ms = [parse_duration_ms(one.frequency_cap.per) for one in campaigns if one.frequency_cap]
+    return Caps(max(spans_ms)) if spans_ms else None
 
 
 def _demand(run: Run, limit: Limit) -> float:

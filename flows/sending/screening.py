@@ -16,7 +16,9 @@ UNRENDERABLE_KEPT = 20
 
 
 class Screen:
-    def __init__(self, suppressions: Suppressions, caps: Caps) -> None:
+    """`caps`: None where no campaign of this process has any."""
+
+    def __init__(self, suppressions: Suppressions, caps: Caps | None) -> None:
         self._suppressions = suppressions
         self._caps = caps
 
@@ -29,11 +31,13 @@ class Screen:
         if (run.deadline_ms and now_ms > run.deadline_ms) or (closes and now_ms > closes.timestamp() * 1000):
             return "expired"
         cap = run.campaign.frequency_cap
-        return "capped" if cap and self._caps.full(to, run.id, message.seq, cap, now_ms) else None
+        if cap and self._caps is not None and self._caps.full(to, run.id, message.seq, cap, now_ms):
+            return "capped"
+        return None
 
     def passed(self, run: Run, message: Message, now_ms: int) -> None:
         """Its intent comes next."""
-        if run.campaign.frequency_cap:
+        if self._caps is not None:
             self._caps.add(message.other_to if message.route else message.to, run.id, message.seq, now_ms)
 
 

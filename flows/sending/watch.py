@@ -1,4 +1,4 @@
-"""What every sender process hears: orders, suppressions, and opt-outs that webhooks bring."""
+"""What every sender process hears: orders, suppressions, opt-outs that webhooks bring, and whom others write to."""
 
 import logging
 import threading
@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Struct
 
 from flows.sending.audience import TO, frozen_path, open_frozen
+from flows.sending.caps import Caps
 from flows.sending.control import Orders
 from flows.sending.ledger_writer import LedgerWriter
 from flows.sending.suppression import Change, Suppressions, encode_change
@@ -18,7 +19,7 @@ from flows.topics import Position, Reader, list_partitions, open_reader
 from schemas.errors import TidemarkError, UsageError
 from schemas.settings import Settings
 from schemas.statuses import Lane
-from schemas.topics import SEND_CONTROL, SEND_SUPPRESSIONS
+from schemas.topics import OUTBOUND, SEND_CONTROL, SEND_SUPPRESSIONS
 
 log = logging.getLogger(__name__)
 
@@ -62,12 +63,14 @@ class Watch:
         self,
         settings: Settings,
         suppressions: Suppressions,
+        caps: Caps | None,
         ledger: LedgerWriter,
         stop: Stop,
         ordered: Callable[[bytes], None],
     ) -> None:
         self._settings = settings
         self._suppressions = suppressions
+        self._caps = caps
         self._ledger = ledger
         self._ordered = ordered
         self._ends = threading.Event()
@@ -82,6 +85,8 @@ class Watch:
         control = read_all(self._settings, SEND_CONTROL, orders.read)
         suppressed = read_all(self._settings, SEND_SUPPRESSIONS, self._suppressions.read)
         self._readers = [(control, self._ordered), (suppressed, self._suppressions.read)]
+        if self._caps is not None:
+            self._readers.append((read_all(self._settings, OUTBOUND, self._caps.read), self._caps.read))
         topic = Lane.OTHER.topic
         partitions = list_partitions(self._settings, topic)
         self._statuses = statuses = open_reader(self._settings, topic, partitions, None, _OPT_OUT_GROUP)

@@ -20,7 +20,7 @@ from flows.sending.suppression import Suppressions, changes_of, encode_change
 from flows.sending.watermark import Watermark
 from schemas.campaign import FrequencyCap, QuietHours, StopRule
 from schemas.outbound import Accepted, AnyOutbound, InDoubt, Intent, Rejected, Screened, Settled
-from schemas.times import DAY_MS
+from schemas.times import DAY_MS, HOUR_MS
 
 POLICY = Policy(attempts=3, within_s=60, first_wait_s=1, longest_wait_s=30, falls_back=True)
 ALONE = POLICY._replace(falls_back=False)
@@ -214,21 +214,29 @@ def test_the_latest_order_holds() -> None:
     assert not orders.kills("twilio", "sms")
 
 
-written = st.tuples(st.sampled_from("ab"), st.integers(0, 3), st.integers(0, 2 * DAY_MS))
+written = st.tuples(st.integers(0, 9 * 24), st.sampled_from("ab"), st.integers(0, 3))
 
 
-@given(st.lists(written), st.integers(1, 3), st.integers(0, 2 * DAY_MS))
-def test_a_cap_counts_the_other_messages_of_its_span_each_once(
-    before: list[tuple[str, int, int]], messages: int, now_ms: int
-) -> None:
-    caps = Caps()
-    for campaign, seq, at in before:
-        caps.add("+491701", campaign, seq, at)
-    latest = {(campaign, seq): at for campaign, seq, at in before}
-    others = [at for message, at in latest.items() if message != ("a", 0) and at > now_ms - DAY_MS]
-    cap = FrequencyCap(messages=messages, per="1d")
-    assert caps.full("whatsapp:491701", "a", 0, cap, now_ms) == (len(others) >= messages)
-    assert not caps.full("+491702", "a", 0, cap, now_ms)
+@given(st.lists(written, max_size=30).map(sorted), st.integers(0, 24))
+def test_a_cap_counts_the_other_messages_of_its_span_each_once(before: list[tuple[int, str, int]], later: int) -> None:
+    """However much of what is older it forgot; hours."""
+    caps = Caps(DAY_MS)
+    for hour, campaign, seq in before:
+        caps.add("+491701", campaign, seq, hour * HOUR_MS)
+    now = max((hour for hour, _, _ in before), default=0) + later
+    latest = {(campaign, seq): hour for hour, campaign, seq in before}
+    others = [hour for message, hour in latest.items() if message != ("a", 0) and hour > now - 24]
+    for messages in range(1, 9):
+        cap = FrequencyCap(messages=messages, per="1d")
+        assert caps.full("whatsapp:491701", "a", 0, cap, now * HOUR_MS) == (len(others) >= messages)
+    assert not caps.full("+491702", "a", 0, FrequencyCap(messages=1, per="1d"), now * HOUR_MS)
+
+
+def test_caps_forget_who_was_written_to_before_their_span() -> None:
+    caps = Caps(DAY_MS)
+    for person in range(100):
+        caps.add(str(person), "a", person, person * DAY_MS // 10)
+    assert len(caps) <= 21
 
 
 OLD, NEW = HashKey(1, bytes(16)), HashKey(2, bytes(range(16)))

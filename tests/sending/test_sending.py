@@ -397,6 +397,15 @@ def test_records_beyond_the_audience_are_not_this_campaigns(office: Office) -> N
     assert (summary.sent, summary.settled, summary.in_doubt) == (10, 10, 0)
 
 
+def test_a_cap_knows_of_campaigns_that_were_sent_before_whether_they_had_one_or_not(office: Office) -> None:
+    office.send(office.campaign("sent-before", 60))
+    cap = {"messages": 2, "per": "7d"}
+    (second,) = office.send(office.campaign("second", 100, frequency_cap=cap))
+    (third,) = office.send(office.campaign("third", 100, frequency_cap=cap))
+    assert (second.sent, second.screened) == (100, {})
+    assert (third.sent, third.screened) == (40, {"capped": 60})
+
+
 def test_a_message_that_is_tried_again_does_not_count_against_its_own_cap(office: Office) -> None:
     """Not when it never left behind a breaker, nor when it goes to the same number by the other way."""
     people = office.folder / "one-number.csv"

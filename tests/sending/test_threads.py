@@ -43,7 +43,7 @@ def write(settings: Settings, topic: str, line: bytes) -> None:
 
 def test_the_watch(settings: Settings) -> None:
     stop, ledger = Stop(), LedgerWriter(lambda: open_producer(settings))
-    watch = Watch(settings, Suppressions(hash_keys(settings)), ledger, stop, break_)
+    watch = Watch(settings, Suppressions(hash_keys(settings)), None, ledger, stop, break_)
     watch.catch_up(Orders())
     watch.start()
     write(settings, SEND_CONTROL, encode_order(Order(at=1, action="pause", campaign_id="a")))

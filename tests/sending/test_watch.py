@@ -1,14 +1,18 @@
 """What every sender process hears: opt-outs are known before the first message, and lost by no end of the process."""
 
+import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import polars as pl
 import pytest
+from msgspec import Struct
 
 from flows.identity import hash_keys
 from flows.sending.audience import freeze, open_frozen
+from flows.sending.caps import Caps
 from flows.sending.control import Orders
 from flows.sending.ledger_writer import LedgerWriter, Line
 from flows.sending.suppression import Suppressions
@@ -16,9 +20,12 @@ from flows.sending.watch import Watch
 from flows.sources import make_topics
 from flows.stopping import Stop
 from flows.topics import open_producer
+from schemas.campaign import FrequencyCap
 from schemas.events import StatusEvent
+from schemas.outbound import Intent
 from schemas.settings import Settings
 from schemas.statuses import Lane, Status
+from schemas.times import DAY_MS, wall_clock
 from schemas.topics import OUTBOUND, SEND_CONTROL, SEND_SUPPRESSIONS
 from tests.sending.making import load
 
@@ -46,7 +53,8 @@ class Ears:
     def __init__(self, settings: Settings) -> None:
         self.suppressions = Suppressions(hash_keys(settings))
         self.ledger = Ledger()
-        self.watch = Watch(settings, self.suppressions, self.ledger, Stop(), lambda _: None)
+        self.caps = Caps(DAY_MS)
+        self.watch = Watch(settings, self.suppressions, self.caps, self.ledger, Stop(), lambda _: None)
         self.watch.catch_up(Orders())
 
     def know(self, recipient: str) -> bool:
@@ -60,13 +68,17 @@ def settings(tmp_path: Path) -> Settings:
     return settings
 
 
-def report(settings: Settings, status: Status = Status.UNSUBSCRIBED, **fields: object) -> None:
-    event = StatusEvent(status=status, event_time=1, received_at=1, provider="p", channel="sms", **fields)  # type: ignore[arg-type]
+def write(settings: Settings, topic: str, told: Struct) -> None:
     producer = open_producer(settings)
-    producer.partitions(Lane.OTHER.topic)
-    producer.append(Lane.OTHER.topic, 0, msgspec.json.encode(event) + b"\n")
+    producer.partitions(topic)
+    producer.append(topic, 0, msgspec.json.encode(told) + b"\n")
     producer.flush()
     producer.close()
+
+
+def report(settings: Settings, status: Status = Status.UNSUBSCRIBED, **fields: Any) -> None:
+    event = StatusEvent(status=status, event_time=1, received_at=1, provider="p", channel="sms", **fields)
+    write(settings, Lane.OTHER.topic, event)
 
 
 def test_who_opted_out_while_no_sender_ran_is_known_before_the_first_message(settings: Settings) -> None:
@@ -103,6 +115,31 @@ def test_an_opt_out_beyond_the_audience_is_nobodys(settings: Settings, tmp_path:
     ears = Ears(settings)
     assert ears.know("+4917012345679")
     assert len(ears.suppressions) == 1
+
+
+ONCE = FrequencyCap(messages=1, per="1d")
+
+
+def intend(settings: Settings, recipient: str, at: int) -> None:
+    record = Intent(at=at, campaign_id="other", message_key=1, recipient=recipient, sent_at=at)
+    write(settings, OUTBOUND, record)
+
+
+def test_whom_another_process_writes_to_is_capped_here(settings: Settings) -> None:
+    """Before this one started, and while it runs; not any more when the cap's span is over."""
+    now_ms = wall_clock()
+    intend(settings, "+491701", now_ms - DAY_MS // 2)
+    intend(settings, "+491702", now_ms - DAY_MS)
+    ears = Ears(settings)
+    assert ears.caps.full("491701", "own", 1, ONCE, now_ms)
+    assert not ears.caps.full("491702", "own", 1, ONCE, now_ms)
+    ears.watch.start()
+    intend(settings, "+491703", now_ms)
+    deadline_s = time.monotonic() + 20
+    while not ears.caps.full("491703", "own", 1, ONCE, now_ms):
+        assert time.monotonic() < deadline_s
+        time.sleep(0.01)
+    ears.watch.close()
 
 
 def test_rows_that_do_not_exist_are_none(settings: Settings, tmp_path: Path) -> None:
