@@ -1,7 +1,6 @@
 """A sender process: its dispatcher, ledger and watch, and a flow for each campaign in a thread of its own."""
 
 import logging
-import os
 import sys
 import threading
 from collections.abc import Callable
@@ -28,7 +27,7 @@ from flows.sending.sender_metrics import Pace, SenderCollector, sender_verdict
 from flows.sending.session import Session
 from flows.sending.suppression import Suppressions
 from flows.sending.watch import Watch
-from flows.stopping import Stop
+from flows.stopping import Stop, end_in_time
 from flows.topics import open_producer
 from flows.topics.presence import asking_broker
 from schemas.campaign import Campaign
@@ -41,7 +40,6 @@ from sql.telemetry.watch import Watch as Presence
 
 log = logging.getLogger(__name__)
 
-_GRACE_S = 10.0
 _SWITCH_S = 0.0005
 """Of the interpreter's lock: with its default of 5 ms, rendering delayed messages until 100 ms held 120 % of theirs."""
 
@@ -99,6 +97,7 @@ class Sender:
         self._watch.start()
         if self._leases:
             self._leases.start()
+        end_in_time("send", self.stop, self._finished)
         threading.Thread(target=self._end, name="end", daemon=True).start()
         for session in self.sessions:
             thread = threading.Thread(target=self._flow, args=(session,), name=_name(session), daemon=True)
@@ -125,17 +124,10 @@ class Sender:
             self.stop.fail(TidemarkError(f"{_name(session)} broke: {error}"))
 
     def _end(self) -> None:
-        """Once asked to: the dispatcher first, then the sources' last snapshots; no longer than the grace period."""
+        """Once asked to: the dispatcher first, then the sources' last snapshots."""
         while not self.stop.wait(1):
             pass
-        threading.Thread(target=self._end_anyway, daemon=True).start()
         self._dispatcher.finish()
-
-    def _end_anyway(self) -> None:
-        if self._finished.wait(_GRACE_S):
-            return
-        log.error("not ended within %.0f s of being asked: exit without a snapshot", _GRACE_S)
-        os._exit(1)
 
     def ended(self) -> bool:
         return not any(thread.is_alive() for thread in self._threads)
