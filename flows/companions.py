@@ -130,7 +130,7 @@ class Companions:
         if Lane.OTHER in stats and settings.slice.index == 0:
             self._warehouse = Warehouse(settings.clickhouse, share=True)
             self._sweeper = Sweeper(self._warehouse, clock, stats[Lane.OTHER], stop)
-            self._thread = threading.Thread(target=self._sweep, name="sweeper", daemon=True)
+            self._thread = stop.thread("sweeper", self._sweep)
 
     def start(self) -> None:
         self._keeper.start()
@@ -163,14 +163,9 @@ class Companions:
                 log.warning("sweeper_unfinished error=%s", error)
 
     def _sweep(self) -> None:
-        try:
-            while not self._stop():
-                self._sweep_alone(self._sweeper.run)
-                self._stop.wait(_EVERY_S)
-        except TidemarkError as error:
-            self._stop.fail(error)
-        except BaseException as error:  # noqa: BLE001  # reaches no one (Polars' panics neither): the flow must end of it
-            self._stop.fail(TidemarkError(f"sweeper: {type(error).__name__}: {error}"))
+        while not self._stop():
+            self._sweep_alone(self._sweeper.run)
+            self._stop.wait(_EVERY_S)
 
     def _sweep_alone(self, sweep: Callable[[], None]) -> None:
         """One sweeper at a time: of the processes with lane `other` that of slice 0, and of a cluster whoever locks."""

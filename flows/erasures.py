@@ -15,7 +15,7 @@ import polars as pl
 
 from flows.identity import HashKey
 from flows.stopping import Stop
-from schemas.errors import TidemarkError, WarehouseDown
+from schemas.errors import WarehouseDown
 from sql.retry import retrying
 from sql.warehouse import Warehouse
 
@@ -93,26 +93,25 @@ class ErasureList:
         self._stop = stop
         self._loaded = threading.Event()
         self._erased = NOBODY
-        self._thread = threading.Thread(target=self._run, name="erasures", daemon=True)
+        self._thread = stop.thread("erasures", self._run)
 
     def start(self) -> None:
         self._thread.start()
 
     def current(self) -> Erased:
-        """Waits until it was loaded once: a replay right after a start must not bring anyone back."""
-        while not self._loaded.wait(0.1) and not self._stop():
-            pass
+        """Waits until it was loaded once: a replay right after a start must not bring anyone back.
+
+        Raises TidemarkError where it can't be loaded, and WarehouseDown where it isn't by the end.
+        """
+        while not self._loaded.wait(0.1):
+            if self._stop.presses():
+                raise self._stop.failure or WarehouseDown("the database does not answer: who was erased is not known")
         return self._erased
 
     def _run(self) -> None:
         with self._connect() as warehouse, suppress(WarehouseDown):  # raised when stopping only
             while True:
-                try:
-                    self._erased = retrying(lambda: load_erased(warehouse), self._stop, lambda _line: None)
-                except WarehouseDown:
-                    raise
-                except TidemarkError as error:
-                    self._stop.fail(error)
+                self._erased = retrying(lambda: load_erased(warehouse), self._stop.presses, lambda _line: None)
                 self._loaded.set()
                 if self._stop.wait(REFRESH_S):
                     return

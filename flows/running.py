@@ -8,7 +8,8 @@ import os
 import re
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import IO, Protocol
@@ -19,14 +20,13 @@ from bytewax.run import cli_main
 
 from flows.arguments import ALONE, Arguments, bytewax_process, parse_arguments
 from flows.sources import make_topics
-from flows.stopping import Stop
+from flows.stopping import Stop, end_in_time, tell
 from schemas.errors import RecoveryError, TidemarkError, TopicDown
 from schemas.settings import Settings
 from sql.telemetry.logs import set_up_logs
 
 log = logging.getLogger(__name__)
 
-GRACE_S = 10.0
 SNAPSHOTS = "snapshots"
 _BEGUN = "begun"
 _SQLITE = re.compile(r'SqliteFailure\(.*Some\("(.*?)"\)')
@@ -55,14 +55,14 @@ def run_flow(name: str, build: Build, topics: Callable[[Settings], Sequence[str]
         settings = Settings.from_env()
         set_up_logs(settings.log)
         stop.on_signals()
-        threading.Thread(target=_end_anyway, args=(stop,), name="watchdog", daemon=True).start()
+        end_in_time(name, stop, threading.Event())
         with recovery_lock(settings, name, arguments.process_id):
             if not _wait_for_topics(settings, topics(settings), stop):
                 return 0
             flow, companions = build(settings, stop)
             run(flow, companions, settings, name, stop, arguments)
     except TidemarkError as error:
-        return _tell(name, error)
+        return tell(name, error)
     return 0
 
 
@@ -76,25 +76,20 @@ def companied(name: str, build: Build, topics: Callable[[Settings], Sequence[str
         if not _wait_for_topics(settings, topics(settings), stop):
             sys.exit()
         flow, companions = build(settings, stop)
-        (recovery_folder(settings, name) / _BEGUN).touch()
+        with _disk_errors(recovery_folder(settings, name)) as folder:
+            (folder / _BEGUN).touch()
+        companions.start()
     except TidemarkError as error:
-        sys.exit(_tell(name, error))
-    companions.start()
+        sys.exit(tell(name, error))
 
     def finish() -> None:
         companions.finish()
         lock.close()
         if stop.failure:  # Bytewax may have taken it for the end of the input
-            os._exit(_tell(name, stop.failure))
+            os._exit(tell(name, stop.failure))
 
     atexit.register(finish)
     return flow
-
-
-def _tell(name: str, error: TidemarkError) -> int:
-    """The exit code."""
-    print(f"flows.{name}: {error}", file=sys.stderr, flush=True)
-    return error.exit_code
 
 
 def run(
@@ -156,18 +151,19 @@ def has_run(settings: Settings, name: str) -> bool:
 
 
 def recovery(settings: Settings, name: str) -> RecoveryConfig:
-    folder = recovery_folder(settings, name) / SNAPSHOTS
-    folder.mkdir(parents=True, exist_ok=True)
+    """Raises RecoveryError."""
+    with _disk_errors(recovery_folder(settings, name) / SNAPSHOTS) as folder:
+        folder.mkdir(parents=True, exist_ok=True)
     if not any(folder.glob("part-*.sqlite3")):
         init_db_dir(folder, 1)
     return RecoveryConfig(str(folder))
 
 
 def recovery_lock(settings: Settings, name: str, process: int | None = None) -> IO[str]:
-    """Held while the file is open; raises RecoveryError when another process holds it."""
-    folder = recovery_folder(settings, name)
-    folder.mkdir(parents=True, exist_ok=True)
-    file = (folder / f"lock-{process or 0}").open("w")
+    """Held while the file is open; raises RecoveryError when another process holds it, or there can't be one."""
+    with _disk_errors(recovery_folder(settings, name)) as folder:
+        folder.mkdir(parents=True, exist_ok=True)
+        file = (folder / f"lock-{process or 0}").open("w")
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -176,6 +172,15 @@ def recovery_lock(settings: Settings, name: str, process: int | None = None) -> 
             f"{folder} is in use by another process; give each a TIDEMARK_SLICE or TIDEMARK_LANES"
         ) from None
     return file
+
+
+@contextmanager
+def _disk_errors(folder: Path) -> Iterator[Path]:
+    """What the disk refuses in `folder`, as RecoveryError."""
+    try:
+        yield folder
+    except OSError as error:
+        raise RecoveryError(f"{error.filename or folder}: {error.strerror or error}") from None
 
 
 def _wait_for_topics(settings: Settings, topics: Sequence[str], stop: Stop) -> bool:
@@ -189,12 +194,3 @@ def _wait_for_topics(settings: Settings, topics: Sequence[str], stop: Stop) -> b
         else:
             return True
     return False
-
-
-def _end_anyway(stop: Stop) -> None:
-    """Whoever asked waits no longer than the grace period; what was not snapshotted is read again."""
-    while not stop.wait(60):
-        pass
-    threading.Event().wait(GRACE_S)
-    log.error("not ended within %.0f s of being asked: exit without a snapshot", GRACE_S)
-    os._exit(1)

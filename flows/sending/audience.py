@@ -8,10 +8,12 @@ Columns beginning with `_` are ours, all others the audience's own, as texts.
 import glob
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
 import polars as pl
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from flows.sending.addresses import Address, known_zone, read_address
@@ -43,12 +45,12 @@ class Frozen(NamedTuple):
                 yield frame.filter(pl.col("_seq") >= first) if group == first // ROWS_PER_GROUP else frame
 
     def rows_at(self, seqs: list[int]) -> pl.DataFrame:
-        """Just these rows, in order."""
-        wanted = sorted(seqs)
-        groups = sorted({seq // ROWS_PER_GROUP for seq in wanted})
+        """Those of these rows that there are, in order: keys come from webhooks and from a shared topic too."""
+        wanted = sorted(seq for seq in seqs if 0 <= seq < self.rows)
+        groups = sorted({seq // ROWS_PER_GROUP for seq in wanted}) or [0]
         with pq.ParquetFile(self.path) as file:
             frames = [self._group(file, group).filter(pl.col("_seq").is_in(wanted)) for group in groups]
-        return pl.concat(frames) if frames else pl.DataFrame()
+        return pl.concat(frames)
 
     @staticmethod
     def _group(file: pq.ParquetFile, group: int) -> pl.DataFrame:
@@ -66,18 +68,24 @@ def freeze(settings: Settings, campaign: Campaign, folder: Path, now_ms: int) ->
     """What was frozen before holds; else now, under the name only once it is whole. Raises UsageError."""
     path = frozen_path(settings, campaign.id)
     if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
         judged = judge(campaign, read_audience(settings, campaign, folder))
-        draft = path.with_suffix(f".{os.getpid()}.new")
         table = judged.to_arrow().replace_schema_metadata({"frozen_at": str(now_ms), "campaign": campaign.id})
-        pq.write_table(table, draft, row_group_size=ROWS_PER_GROUP, compression="zstd")
         try:
-            os.link(draft, path)  # two processes that start at once agree on whose was first
-        except FileExistsError:
-            pass
-        finally:
-            draft.unlink()
+            _write(table, path)
+        except OSError as error:
+            raise UsageError(f"{path}: {error.strerror or _first_line(error)}") from None
     return open_frozen(path)
+
+
+def _write(table: pa.Table, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_suffix(f".{os.getpid()}.new")
+    try:
+        pq.write_table(table, draft, row_group_size=ROWS_PER_GROUP, compression="zstd")
+        with suppress(FileExistsError):
+            os.link(draft, path)  # two processes that start at once agree on whose was first
+    finally:
+        draft.unlink(missing_ok=True)
 
 
 def open_frozen(path: Path) -> Frozen:

@@ -93,11 +93,13 @@ class Dispatcher:
     def _run(self) -> None:
         try:
             uvloop.run(self._work())
+        except TidemarkError as error:
+            self.failure = error
         except BaseException as error:  # a thread's own end would go unseen
             log.exception("the dispatcher broke")
             self.failure = error
-            self._started.set()
         finally:
+            self._started.set()
             self.wound_up.set()
 
     async def _work(self) -> None:

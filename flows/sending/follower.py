@@ -16,6 +16,7 @@ from msgspec import Struct
 
 from flows.sending.ledger import Ledger
 from flows.sending.runs import Told
+from flows.stopping import Stop
 from flows.topics import Position, Reader, list_partitions, open_reader
 from schemas.errors import TidemarkError
 from schemas.settings import Settings
@@ -87,11 +88,9 @@ class Follower:
                         self._hear(record.value, heard)
         return heard
 
-    def start(self, high: Callable[[], int], call: Call, hear: Callable[[Heard], None]) -> None:
+    def start(self, stop: Stop, high: Callable[[], int], call: Call, hear: Callable[[Heard], None]) -> None:
         """Go on in a thread: `high` is how far the source has read; `call` does things elsewhere, in their order."""
-        self._thread = threading.Thread(
-            target=self._run, args=(high, call, hear), name=f"follower {self._campaign_id}", daemon=True
-        )
+        self._thread = stop.thread(f"follower {self._campaign_id}", lambda: self._run(high, call, hear))
         self._thread.start()
 
     def _run(self, high: Callable[[], int], call: Call, hear: Callable[[Heard], None]) -> None:

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from flows.stopping import as_ours
 from flows.topics import Producer
 from schemas.errors import TidemarkError, TopicDown, TopicFull
 from schemas.events import DeadLetter
@@ -68,14 +69,15 @@ class LedgerWriter:
         self._thread.join(10)
 
     def _run(self) -> None:
-        producer = self._open_producer()
         try:
-            while (jobs := self._gather()) is not None:
-                producer = self._write(producer, jobs)
-        except TidemarkError as error:
-            self.failure = error
-        finally:
-            producer.close()
+            producer = self._open_producer()
+            try:
+                while (jobs := self._gather()) is not None:
+                    producer = self._write(producer, jobs)
+            finally:
+                producer.close()
+        except BaseException as error:  # noqa: BLE001  # reaches no one: nothing would be handed over, unseen
+            self.failure = as_ours("ledger", error)
 
     def _gather(self) -> list[_Job] | None:
         """All there is, once there is something; None when it ends."""

@@ -1,7 +1,6 @@
 """A sender process: its dispatcher, ledger and watch, and a flow for each campaign in a thread of its own."""
 
 import logging
-import os
 import sys
 import threading
 from collections.abc import Callable
@@ -13,6 +12,7 @@ from bytewax.dataflow import Dataflow
 from flows.identity import hash_keys
 from flows.running import recovery_lock, run
 from flows.sending.audited import note_own
+from flows.sending.caps import Caps
 from flows.sending.desk import Desk
 from flows.sending.dispatcher import Dispatcher, own_failure
 from flows.sending.leases import Lease, Leases, Wanted
@@ -22,16 +22,17 @@ from flows.sending.opening import Planned
 from flows.sending.pulse import Pulse, PulseTaker
 from flows.sending.releasing import RANKS
 from flows.sending.runs import Run
-from flows.sending.screening import Caps, Screen
+from flows.sending.screening import Screen
 from flows.sending.sender_metrics import Pace, SenderCollector, sender_verdict
 from flows.sending.session import Session
-from flows.sending.suppression import Change, Suppressions
+from flows.sending.suppression import Suppressions
 from flows.sending.watch import Watch
-from flows.stopping import Stop
+from flows.stopping import Stop, end_in_time
 from flows.topics import open_producer
 from flows.topics.presence import asking_broker
+from schemas.campaign import Campaign
 from schemas.errors import TidemarkError
-from schemas.settings import Settings
+from schemas.settings import Settings, parse_duration_ms
 from sql.telemetry.health import Verdict
 from sql.telemetry.server import TelemetryServer, new_registry
 from sql.telemetry.traces import open_traces
@@ -39,7 +40,6 @@ from sql.telemetry.watch import Watch as Presence
 
 log = logging.getLogger(__name__)
 
-_GRACE_S = 10.0
 _SWITCH_S = 0.0005
 """Of the interpreter's lock: with its default of 5 ms, rendering delayed messages until 100 ms held 120 % of theirs."""
 
@@ -68,8 +68,9 @@ class Sender:
         self._desk = Desk(self._ledger, suppressions, settings.senders or settings.slice.of)
         self._desk.ordered = lambda order: note_own(settings, order)
         self._traces = open_traces(settings, "flows.send")
-        self._dispatcher = Dispatcher(self._desk, Screen(suppressions, Caps()), self._traces)
-        self._watch = Watch(settings, suppressions, self._ordered, self._opted)
+        caps = _caps([one.campaign for one in planned])
+        self._dispatcher = Dispatcher(self._desk, Screen(suppressions, caps), self._traces)
+        self._watch = Watch(settings, suppressions, caps, self._ledger, stop, self._ordered)
         self._locks: list[IO[str]] = []
         self.sessions = [Session(settings, one, self._dispatcher) for one in planned]
         runs = [session.run for session in self.sessions]
@@ -96,6 +97,7 @@ class Sender:
         self._watch.start()
         if self._leases:
             self._leases.start()
+        end_in_time("send", self.stop, self._finished)
         threading.Thread(target=self._end, name="end", daemon=True).start()
         for session in self.sessions:
             thread = threading.Thread(target=self._flow, args=(session,), name=_name(session), daemon=True)
@@ -122,17 +124,10 @@ class Sender:
             self.stop.fail(TidemarkError(f"{_name(session)} broke: {error}"))
 
     def _end(self) -> None:
-        """Once asked to: the dispatcher first, then the sources' last snapshots; no longer than the grace period."""
+        """Once asked to: the dispatcher first, then the sources' last snapshots."""
         while not self.stop.wait(1):
             pass
-        threading.Thread(target=self._end_anyway, daemon=True).start()
         self._dispatcher.finish()
-
-    def _end_anyway(self) -> None:
-        if self._finished.wait(_GRACE_S):
-            return
-        log.error("not ended within %.0f s of being asked: exit without a snapshot", _GRACE_S)
-        os._exit(1)
 
     def ended(self) -> bool:
         return not any(thread.is_alive() for thread in self._threads)
@@ -178,13 +173,6 @@ class Sender:
         if self._desk.orders.read(value):
             self._apply()
 
-    def _opted(self, changes: list[Change]) -> None:
-        self._dispatcher.call(lambda: self._suppress(changes))
-
-    def _suppress(self, changes: list[Change]) -> None:
-        for change in changes:
-            self._desk.suppress(change)
-
     def _apply(self) -> None:
         """What holds now."""
         orders, now = self._desk.orders, self._desk.now()
@@ -221,6 +209,12 @@ class Sender:
         now = self._desk.now()
         for lease in leases:
             self._desk.limits[lease.name].lease(lease.per_s, lease.until, now)
+
+
+def _caps(campaigns: list[Campaign]) -> Caps | None:
+    """For the longest of their spans; None where none has a cap."""
+    spans_ms = [parse_duration_ms(one.frequency_cap.per) for one in campaigns if one.frequency_cap]
+    return Caps(max(spans_ms)) if spans_ms else None
 
 
 def _demand(run: Run, limit: Limit) -> float:

@@ -50,7 +50,7 @@ class Way(NamedTuple):
     renderer: Renderer
     numbers: list[Number]
     pending: deque[Message]
-    """For this way and no other: fallen back."""
+    """For this way and no other: fallen back, or without another address while this one is out."""
 
     def out(self, now: float) -> bool:
         """Whether no number of it is to be used."""

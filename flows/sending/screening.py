@@ -1,41 +1,24 @@
 """Who is not sent to: judged as the audience is read, and once more when the message's turn has come."""
 
-from collections import deque
 from typing import Literal, NamedTuple
 
 import polars as pl
 
 from flows.sending.audience import COUNTRY, LANGUAGE, OTHER_SKIP, OTHER_TO, SKIP, TO, ZONE
+from flows.sending.caps import Caps
 from flows.sending.message import Message
 from flows.sending.runs import Run, Way
-from flows.sending.suppression import Suppressions, normal
+from flows.sending.suppression import Suppressions
 from flows.sending.templates import Unrenderable
-from schemas.campaign import FrequencyCap
 from schemas.outbound import Screened, ScreenReason
-from schemas.settings import parse_duration_ms
 
 UNRENDERABLE_KEPT = 20
 
 
-class Caps:
-    """How often a person was written to lately, by any campaign of this process and of those before it."""
-
-    def __init__(self) -> None:
-        self._times: dict[str, deque[int]] = {}
-
-    def full(self, recipient: str, cap: FrequencyCap, now_ms: int) -> bool:
-        times = self._times.get(normal(recipient))
-        if not times:
-            return False
-        since = now_ms - parse_duration_ms(cap.per)
-        return sum(at > since for at in times) >= cap.messages
-
-    def add(self, recipient: str, at_ms: int) -> None:
-        self._times.setdefault(normal(recipient), deque(maxlen=100)).append(at_ms)
-
-
 class Screen:
-    def __init__(self, suppressions: Suppressions, caps: Caps) -> None:
+    """`caps`: None where no campaign of this process has any."""
+
+    def __init__(self, suppressions: Suppressions, caps: Caps | None) -> None:
         self._suppressions = suppressions
         self._caps = caps
 
@@ -48,11 +31,14 @@ class Screen:
         if (run.deadline_ms and now_ms > run.deadline_ms) or (closes and now_ms > closes.timestamp() * 1000):
             return "expired"
         cap = run.campaign.frequency_cap
-        if cap and message.tries == 0:
-            if self._caps.full(to, cap, now_ms):
-                return "capped"
-            self._caps.add(to, now_ms)
+        if cap and self._caps is not None and self._caps.full(to, run.id, message.seq, cap, now_ms):
+            return "capped"
         return None
+
+    def passed(self, run: Run, message: Message, now_ms: int) -> None:
+        """Its intent comes next."""
+        if self._caps is not None:
+            self._caps.add(message.other_to if message.route else message.to, run.id, message.seq, now_ms)
 
 
 class Judged(NamedTuple):

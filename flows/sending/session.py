@@ -15,6 +15,7 @@ from flows.sending.message import Message
 from flows.sending.opening import Planned, open_run
 from flows.sending.rows import Rows
 from flows.sending.screening import screen_and_render
+from flows.stopping import Stop
 from schemas.campaign import seconds
 from schemas.outbound import Campaign as Plan
 from schemas.settings import Settings, parse_duration_ms
@@ -50,7 +51,7 @@ class Session:
 
     # --- opening ---------------------------------------------------------------------------------------------------
 
-    def begin(self, state: dict[str, Any]) -> None:
+    def begin(self, state: dict[str, Any], stop: Stop) -> None:
         """Read the ledger from the checkpoint on, see to what is in doubt, go on. Raises TidemarkError."""
         share, run, call = self._share, self.run, self.dispatcher.call
         low = max(state["low"], share.index)
@@ -69,7 +70,7 @@ class Session:
         self._doubts.take(doubts)
         call(lambda: self._doubts.send_again(again))
         call(self._taken_over.set)
-        self._follower.start(lambda: self.rows.next, call, self._doubts.hear)
+        self._follower.start(stop, lambda: self.rows.next, call, self._doubts.hear)
 
     def _mine(self, seq: int) -> bool:
         return seq in self.run.seqs

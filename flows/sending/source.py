@@ -36,7 +36,7 @@ class AudienceSource(FixedPartitionedSource[pl.DataFrame, State]):
     def build_part(self, _step_id: str, _for_part: str, resume_state: State | None) -> "_AudiencePart":
         state = resume_state or NOTHING
         try:
-            self._session.begin(state)
+            self._session.begin(state, self._stop)
         except TidemarkError as error:
             self._stop.fail(error)
         return _AudiencePart(self._session, self._stop, state)

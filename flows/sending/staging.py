@@ -17,6 +17,8 @@ from schemas.outbound import Intent, Screened, ScreenReason
 
 LEAST_AHEAD_S, MOST_AHEAD_S = 0.012, 0.03
 MOST_AHEAD = 256
+_LONG_S = 5.0
+"""What stands ready doesn't wait longer by its number's Retry-After: it was screened at most so long ago."""
 _MOST_SCREENED = 2_000
 """In one turn, so that a queue full of expired messages doesn't hold up the others."""
 
@@ -32,15 +34,17 @@ class Stager:
         if run.cancelled:
             self._cancel(run)
             return
-        if run.paused or not self._open(run):
+        if not self._open(run):
             return
         for place, way in enumerate(run.ways):
-            if self._desk.orders.kills(way.route.provider, way.route.channel):
-                continue
+            held = run.paused or self._desk.orders.kills(way.route.provider, way.route.channel)
             count = len(way.numbers)
             for turn in range(count):
                 number = way.numbers[(run.turn + turn) % count]
-                self._fill(run, place, way, number, now)
+                if held or number.own.blocked_until > now + _LONG_S:
+                    self._clear(run, way, number)
+                else:
+                    self._fill(run, place, way, number, now)
         run.turn += 1
 
     def _fill(self, run: Run, place: int, way: Way, number: Number, now: float) -> None:
@@ -55,13 +59,19 @@ class Stager:
             self._stage(run, place, way, number, want - number.staged, now)
 
     def _clear(self, run: Run, way: Way, number: Number) -> None:
-        """What stands behind a number that is out goes another way."""
+        """What stands ready behind a number waits again, in its order, for any number that may take it.
+
+        It is screened anew when its turn has come: by then the night may have begun, or the person opted out.
+        """
+        free: list[Message] = []
         while number.ready:
             message = self._take_back(run, way, number)
             message.tries -= 1
             if not message.repeats:
                 message.attempt += 1
-            way.pending.append(message)
+                message.first_at = message.first_at if message.tries else 0
+            (free if _may_divert(message) else way.pending).append(message)
+        run.queue.extendleft(reversed(free))
 
     def _open(self, run: Run) -> bool:
         opens = run.campaign.window.opens
@@ -95,24 +105,20 @@ class Stager:
         return self._diverted(run, now)
 
     def _diverted(self, run: Run, now: float) -> Message | None:
-        """While the first way is out, what waits for it goes the other, if the campaign says so."""
+        """While the first way is out, what waits for it goes the other, if the campaign says so.
+
+        Those that can't are kept for the first; of them as many as the queue holds, then nothing more is read.
+        """
         fallback, first = run.campaign.fallback, run.ways[0]
         if not fallback or "outage" not in fallback.when or not first.out(now):
             return None
-        message = self._waiting_for_the_first(run, now)
-        if message is None:
-            return None
-        if not message.other_to or message.repeats:
+        while message := run.due(0, now) or (run.queue.popleft() if run.queue else None):
+            if _may_divert(message):
+                message.route, message.tries = 1, 0
+                run.counts.fell_back += 1
+                return message
             first.pending.append(message)
-            return None
-        message.route, message.tries = 1, 0
-        run.counts.fell_back += 1
-        return message
-
-    def _waiting_for_the_first(self, run: Run, now: float) -> Message | None:
-        if run.ways[0].pending:
-            return run.ways[0].pending.popleft()
-        return run.due(0, now) or (run.queue.popleft() if run.queue else None)
+        return None
 
     def _passes(self, run: Run, way: Way, message: Message, now: float, now_ms: int) -> bool:
         """Whether it may go now; else it was screened out, or put off."""
@@ -131,6 +137,7 @@ class Stager:
             except Unrenderable:
                 self.screen_out(run, message, "unrenderable")
                 return False
+        self._screen.passed(run, message, now_ms)
         return True
 
     def screen_out(self, run: Run, message: Message, reason: ScreenReason) -> None:
@@ -167,6 +174,11 @@ class Stager:
         if not message.repeats:
             self._desk.note(lost(run, way, message, self._desk.now_ms()))
         return message
+
+
+def _may_divert(message: Message) -> bool:
+    """Whether the other way may take it: it has an address there, and the first can't have it already."""
+    return message.route == 0 and bool(message.other_to) and not message.repeats
 
 
 def _ahead(number: Number, ahead_s: float) -> int:

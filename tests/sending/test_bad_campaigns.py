@@ -1,13 +1,15 @@
 """Every wrong campaign file, audience and template gets one line that says what and where."""
 
 import re
+from errno import ENOSPC
 from pathlib import Path
 from typing import Any
 
 import polars as pl
+import pyarrow.parquet as pq
 import pytest
 
-from flows.sending.audience import judge, read_audience
+from flows.sending.audience import freeze, judge, read_audience
 from flows.sending.campaign_file import load_campaign
 from flows.sending.forecast import check
 from flows.sending.templates import Renderer, Unrenderable
@@ -170,6 +172,21 @@ def test_a_wrong_audience(tmp_path: Path, name: str, content: str, changes: dict
         check(Settings(), [(campaign, tmp_path)], as_json=False)
     assert message in str(refused.value)
     assert "\n" not in str(refused.value)
+
+
+def test_an_audience_that_cannot_be_frozen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    campaign = load_campaign(write(tmp_path))
+    (tmp_path / "file").touch()
+    path = tmp_path / "file" / "audiences" / "autumn.parquet"
+    with pytest.raises(UsageError, match=f"^{path}: Not a directory$"):
+        freeze(Settings(recovery=f"{tmp_path}/file/recovery"), campaign, tmp_path, 1)
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(pq, "write_table", full)
+    with pytest.raises(UsageError, match="No space left on device"):
+        freeze(Settings(recovery=f"{tmp_path}/recovery"), campaign, tmp_path, 1)
 
 
 ROWS = [

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from flows.identity import HashKey
 from flows.sending.breaker import FIRST_PAUSE_S, IN_A_ROW, LEAST_ANSWERS, PROBES, Breaker
+from flows.sending.caps import Caps
 from flows.sending.control import Order, Orders, encode_order
 from flows.sending.decisions import Policy, Verdict, backoff_s, decide
 from flows.sending.outgoing import Reaction, Refused, Taken, Unknown
@@ -15,7 +16,8 @@ from flows.sending.quiet_hours import allowed_at
 from flows.sending.stop_rules import FailureRate
 from flows.sending.suppression import Suppressions, changes_of, encode_change
 from flows.sending.watermark import Watermark
-from schemas.campaign import QuietHours, StopRule
+from schemas.campaign import FrequencyCap, QuietHours, StopRule
+from schemas.times import DAY_MS, HOUR_MS
 
 POLICY = Policy(attempts=3, within_s=60, first_wait_s=1, longest_wait_s=30, falls_back=True)
 ALONE = POLICY._replace(falls_back=False)
@@ -179,6 +181,31 @@ def test_the_latest_order_holds() -> None:
     orders.read(encode_order(Order(at=7, action="lift", provider="twilio")))
     assert not orders.paused
     assert not orders.kills("twilio", "sms")
+
+
+written = st.tuples(st.integers(0, 9 * 24), st.sampled_from("ab"), st.integers(0, 3))
+
+
+@given(st.lists(written, max_size=30).map(sorted), st.integers(0, 24))
+def test_a_cap_counts_the_other_messages_of_its_span_each_once(before: list[tuple[int, str, int]], later: int) -> None:
+    """However much of what is older it forgot; hours."""
+    caps = Caps(DAY_MS)
+    for hour, campaign, seq in before:
+        caps.add("+491701", campaign, seq, hour * HOUR_MS)
+    now = max((hour for hour, _, _ in before), default=0) + later
+    latest = {(campaign, seq): hour for hour, campaign, seq in before}
+    others = [hour for message, hour in latest.items() if message != ("a", 0) and hour > now - 24]
+    for messages in range(1, 9):
+        cap = FrequencyCap(messages=messages, per="1d")
+        assert caps.full("whatsapp:491701", "a", 0, cap, now * HOUR_MS) == (len(others) >= messages)
+    assert not caps.full("+491702", "a", 0, FrequencyCap(messages=1, per="1d"), now * HOUR_MS)
+
+
+def test_caps_forget_who_was_written_to_before_their_span() -> None:
+    caps = Caps(DAY_MS)
+    for person in range(100):
+        caps.add(str(person), "a", person, person * DAY_MS // 10)
+    assert len(caps) <= 21
 
 
 OLD, NEW = HashKey(1, bytes(16)), HashKey(2, bytes(range(16)))

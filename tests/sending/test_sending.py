@@ -2,6 +2,7 @@
 
 import io
 import shutil
+import threading
 import time
 from collections import Counter
 from datetime import UTC, datetime
@@ -11,6 +12,7 @@ import msgspec
 import pytest
 from rich.console import Console
 
+from flows.identity import hash_keys
 from flows.send import build
 from flows.sending.command import main
 from flows.sending.control import Order, encode_order
@@ -19,23 +21,26 @@ from flows.sending.display import line, table
 from flows.sending.doubts import Doubts
 from flows.sending.ledger import Ledger
 from flows.sending.opening import Planned
+from flows.sending.suppression import Suppressions
 from flows.sending.watch import read_all
 from flows.topics import open_producer
 from loadgen.processes import variables
-from schemas.events import DeadLetter
+from schemas.events import DeadLetter, StatusEvent
+from schemas.outbound import Accepted, Intent
 from schemas.settings import Slice
+from schemas.statuses import Lane, Status
 from schemas.times import wall_clock
-from schemas.topics import DLQ_SEND, OUTBOUND, SEND_CONTROL, STATUS_TOPICS, partition_of
+from schemas.topics import DLQ_SEND, OUTBOUND, SEND_CONTROL, SEND_SUPPRESSIONS, STATUS_TOPICS, partition_of
 from tests.parts.redis import RedisServer, redis_server
-from tests.sending.conftest import Office, Running
+from tests.sending.conftest import PATIENCE_S, Office, Running
 
 __all__ = ["redis_server"]
 
 
-def order(office: Office, **fields: Any) -> None:
+def write(office: Office, topic: str, line: bytes) -> None:
     producer = open_producer(office.settings)
-    producer.partitions(SEND_CONTROL)
-    producer.append(SEND_CONTROL, 0, encode_order(Order(at=wall_clock(), **fields)))
+    producer.partitions(topic)
+    producer.append(topic, 0, line)
     producer.flush()
     producer.close()
 
@@ -49,6 +54,31 @@ def append(office: Office, records: list[bytes]) -> None:
         producer.append(OUTBOUND, place, record)
     producer.flush()
     producer.close()
+
+
+def order(office: Office, **fields: Any) -> None:
+    write(office, SEND_CONTROL, encode_order(Order(at=wall_clock(), **fields)))
+
+
+OUTAGE: dict[str, Any] = {
+    "template": {"text": "Hello {{ name }}"},
+    "consent": None,
+    "rates": {"campaign": 400},
+    "connection": {"url": "http://127.0.0.1:9/send"},
+}
+"""Of the first way, from the beginning."""
+
+
+def by_sms(office: Office) -> dict[str, Any]:
+    connection = {"account_sid": "AC1", "auth_token": "t", "callback": "https://us.example/webhooks/twilio"}
+    return {
+        "channel": "sms",
+        "provider": "twilio",
+        "connection": {"url": office.provider.url, **connection},
+        "senders": [{"id": "+4930901820"}],
+        "template": {"text": "SMS for {{ name }}"},
+        "to": "phone",
+    }
 
 
 def sent(running: Running, at_least: int) -> Any:
@@ -175,34 +205,26 @@ def test_an_outage_opens_the_breaker_and_everything_is_sent_in_the_end(office: O
 
 
 def test_while_one_provider_is_out_the_fallback_takes_over_and_each_person_counts_once(office: Office) -> None:
-    fallback = {
-        "channel": "sms",
-        "provider": "twilio",
-        "connection": {
-            "url": office.provider.url,
-            "account_sid": "AC1",
-            "auth_token": "t",
-            "callback": "https://us.example/webhooks/twilio",
-        },
-        "senders": [{"id": "+4930901820"}],
-        "template": {"text": "SMS for {{ name }}"},
-        "to": "phone",
-    }
     people = office.folder / "phones.csv"
     people.write_text("to,name,phone\n" + "".join(f"u{n},R{n},+491701{n:06}\n" for n in range(600)))
-    changes: dict[str, Any] = {
-        "audience": {"file": "phones.csv"},
-        "template": {"text": "Hello {{ name }}"},
-        "consent": None,
-        "fallback": fallback,
-        "rates": {"campaign": 400},
-        "connection": {"url": "http://127.0.0.1:9/send"},
-    }
+    changes = OUTAGE | {"audience": {"file": "phones.csv"}, "fallback": by_sms(office)}
     (summary,) = office.send(office.campaign("falls-back", 600, **changes))
     taken = Counter(office.taken("falls-back"))
     assert taken == Counter(range(600))
     assert {entry.provider for entry in office.ledger("falls-back")} == {"twilio"}
     assert summary.fell_back == summary.sent == 600
+
+
+def test_in_an_outage_those_without_another_address_wait_and_hold_up_no_one_else(office: Office) -> None:
+    people = office.folder / "some-phones.csv"
+    phones = [f"+491701{n:06}" if n % 3 else "" for n in range(600)]
+    people.write_text("to,name,phone\n" + "".join(f"u{n},R{n},{phone}\n" for n, phone in enumerate(phones)))
+    changes = OUTAGE | {"audience": {"file": "some-phones.csv"}, "fallback": by_sms(office)}
+    running = office.start(office.campaign("mixed", 600, **changes, retry={"attempts": 50}))
+    running.wait_for(sent(running, 400), "nobody is diverted any more")
+    (summary,) = running.stop()
+    assert Counter(office.taken("mixed")) == Counter(n for n in range(600) if n % 3)
+    assert (summary.fell_back, summary.queued) == (400, 200)
 
 
 def test_a_throttling_provider_slows_the_sender_down_and_loses_nothing(office: Office) -> None:
@@ -235,6 +257,44 @@ def test_rate_pause_resume_and_cancel_while_it_runs(office: Office) -> None:
     assert summary.screened["cancelled"] + summary.sent == 20_000
     assert len(set(office.taken("live"))) == len(office.taken("live")) == summary.sent
     assert running.exit_code == 5
+
+
+HOLDS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "pause": ({"action": "pause", "campaign_id": "held-pause"}, {"action": "resume", "campaign_id": "held-pause"}),
+    "kill": ({"action": "kill", "provider": "http"}, {"action": "lift", "provider": "http"}),
+    "retry-after": ({}, {}),
+}
+
+
+@pytest.mark.parametrize("way", HOLDS)
+def test_what_stood_ready_is_screened_anew_when_a_hold_ends(office: Office, way: str) -> None:
+    """Meanwhile nothing of it is in doubt, and who opted out gets nothing."""
+    holds, lifts = HOLDS[way]
+    running = office.start(office.campaign(f"held-{way}", 50, rates={"campaign": 0.01}))
+    session = running.sender.sessions[0]
+    run, number, desk = session.run, session.run.ways[0].numbers[0], session.desk
+    running.wait_for(lambda: run.counts.sent == 1 and bool(number.ready), "the second does not stand ready")
+
+    durable = threading.Event()
+
+    def blocked_until(monotonic_s: float) -> None:
+        session.dispatcher.call(lambda: setattr(number.own, "blocked_until", monotonic_s))
+
+    order(office, **holds) if holds else blocked_until(desk.now() + 600)
+    running.wait_for(lambda: bool(run.ways[0].pending) and not run.staged(), "it stands ready still")
+    session.dispatcher.call(desk.flush)
+    session.dispatcher.call(lambda: desk.ledger.put([], durable.set))
+    assert durable.wait(PATIENCE_S)
+    ledger = Ledger(run.id)
+    read_all(office.settings, OUTBOUND, ledger.add).close()
+    assert ledger.doubts() == []
+    opted_out = run.ways[0].pending[0]
+    desk.suppressions.take(desk.suppressions.change(wall_clock(), "add", opted_out.to, "in_app", "asked"))
+    order(office, action="rate", campaign_id=run.id, per_s=2_000)
+    order(office, **lifts) if lifts else blocked_until(0)
+    (summary,) = running.finish()
+    assert (summary.sent, summary.screened) == (49, {"suppressed": 1})
+    assert opted_out.seq not in office.taken(run.id)
 
 
 def test_a_kill_switch_holds_and_lifting_it_releases_paced(office: Office) -> None:
@@ -344,6 +404,48 @@ def test_a_capped_person_gets_no_more_than_the_cap_from_all_campaigns(office: Of
     first, second = office.send(*plans)
     assert first.sent + second.sent == 100
     assert first.screened.get("capped", 0) + second.screened.get("capped", 0) == 100
+
+
+def test_who_opted_out_between_two_campaigns_gets_nothing_of_the_second(office: Office) -> None:
+    office.send(office.campaign("before", 10))
+    event = StatusEvent(
+        campaign_id="before", message_key=3, status=Status.UNSUBSCRIBED, event_time=1, received_at=1, provider="http"
+    )
+    write(office, Lane.OTHER.topic, msgspec.json.encode(event) + b"\n")
+    (summary,) = office.send(office.campaign("after", 10))
+    assert summary.screened == {"suppressed": 1}
+    assert sorted(office.taken("after")) == [0, 1, 2, 4, 5, 6, 7, 8, 9]
+    kept = Suppressions(hash_keys(office.settings))
+    read_all(office.settings, SEND_SUPPRESSIONS, kept.read).close()
+    assert kept.holds("user3", "in_app"), "durable by the end"
+
+
+def test_records_beyond_the_audience_are_not_this_campaigns(office: Office) -> None:
+    """Another sender's under the same id, say: no doubt of ours, and nothing that is settled."""
+    strange: dict[str, Any] = {"at": 1, "campaign_id": "strange", "sent_at": 1}
+    for record in (Intent(message_key=20_000, **strange), Accepted(message_key=30_000, provider="p", **strange)):
+        write(office, OUTBOUND, msgspec.json.encode(record) + b"\n")
+    (summary,) = office.send(office.campaign("strange", 10))
+    assert (summary.sent, summary.settled, summary.in_doubt) == (10, 10, 0)
+
+
+def test_a_cap_knows_of_campaigns_that_were_sent_before_whether_they_had_one_or_not(office: Office) -> None:
+    office.send(office.campaign("sent-before", 60))
+    cap = {"messages": 2, "per": "7d"}
+    (second,) = office.send(office.campaign("second", 100, frequency_cap=cap))
+    (third,) = office.send(office.campaign("third", 100, frequency_cap=cap))
+    assert (second.sent, second.screened) == (100, {})
+    assert (third.sent, third.screened) == (40, {"capped": 60})
+
+
+def test_a_message_that_is_tried_again_does_not_count_against_its_own_cap(office: Office) -> None:
+    """Not when it never left behind a breaker, nor when it goes to the same number by the other way."""
+    people = office.folder / "one-number.csv"
+    people.write_text("to,name\n" + "".join(f"+491701{n:06},R{n}\n" for n in range(300)))
+    changes = OUTAGE | {"audience": {"file": "one-number.csv"}, "fallback": by_sms(office) | {"to": "to"}}
+    cap = {"messages": 1, "per": "1d"}
+    (summary,) = office.send(office.campaign("cap-again", 300, **changes, frequency_cap=cap))
+    assert (summary.sent, summary.screened) == (300, {})
 
 
 def test_after_its_window_closed_a_campaign_sends_nothing_and_says_so(office: Office) -> None:

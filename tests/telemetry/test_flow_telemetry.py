@@ -104,9 +104,10 @@ def test_a_database_that_is_down_makes_it_broken_and_alive(pipeline: Pipeline, c
     assert "connection refused" in health(port, "/readyz")[1]["why"]
 
 
-def test_a_port_that_is_taken_is_one_line(pipeline: Pipeline) -> None:
+@pytest.mark.parametrize("module", [["flows.route"], ["bytewax.run", "flows.route"]])
+def test_a_port_that_is_taken_is_one_line(pipeline: Pipeline, module: list[str]) -> None:
     with TelemetryServer(new_registry(), lambda: flow_verdict([], Stop()), 0) as server:
-        flow = pipeline.start("route", metrics_port=server.port)
+        flow = pipeline.run("-m", *module, TIDEMARK_METRICS_PORT=str(server.port))
         assert flow.wait(30) == 2
     assert f"TIDEMARK_METRICS_PORT={server.port}" in flow.said()
     assert "Traceback" not in flow.said()
