@@ -7,7 +7,7 @@ import numpy as np
 
 from api.live.ops_cost import Spent
 from api.live.ops_snapshot import DeadLetterLine, InsertTimes, LaneNow, ProviderNowLine
-from api.live.recent import SPAN_MS, Readings, recent_provider, steps_until
+from api.live.recent import SPAN_MS, Readings, growth, recent_provider, steps_until
 from api.live.verdict import STEADY_SUCCESS
 from flows.triage import advice
 from schemas.times import SECOND_MS
@@ -67,11 +67,10 @@ def insert_times(series: list[dict[str, Any]], now_ms: int) -> InsertTimes:
 
 
 def provider_line(
-    name: str, channel: str, readings: Readings, repeats: int, spent: Spent | None, now_ms: int
+    name: str, channel: str, campaigns: list[Readings], repeats: int, spent: Spent | None, now_ms: int
 ) -> ProviderNowLine:
-    recent = recent_provider(name, readings, now_ms)
-    last, first = readings[max(readings)], readings[min(readings)]
-    reported = max(0, int(last["reported"]) - int(first["reported"]))
+    recent = recent_provider(name, campaigns, now_ms)
+    reported = growth(campaigns, "reported", range(now_ms + 1))
     weak = recent.decided >= _ENOUGH and recent.success is not None and recent.success < STEADY_SUCCESS
     return ProviderNowLine(
         provider=name,

@@ -279,7 +279,7 @@ class Watcher:
 
 def _provider(row: dict[str, Any], fast: Fast, slow: Slow, pace: Pace) -> ProviderLine:
     name = row["provider"]
-    recent = recent_provider(name, fast.readings.get(name, {}), fast.at_ms)
+    recent = recent_provider(name, [fast.readings.get(name, {})], fast.at_ms)
     late = next((found for found in slow.provider_latency if found["provider"] == name), None)
     weak = recent.decided >= _ENOUGH and recent.success is not None and recent.success < STEADY_SUCCESS
     sent = row["sent"]
@@ -318,7 +318,7 @@ def _queued(fast: Fast, slow: Slow) -> int:
 
 
 def _decided(fast: Fast, provider: str) -> int:
-    return recent_provider(provider, fast.readings.get(provider, {}), fast.at_ms).decided
+    return recent_provider(provider, [fast.readings.get(provider, {})], fast.at_ms).decided
 
 
 def _failure_line(failure: Failing, fast: Fast) -> FailureLine:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from api.live.ops_lines import unusual
 from api.live.ops_verdict import judge_operations
 from api.live.pace import Pace, pace_of
-from api.live.recent import STEP_MS, rates, recent_of, steps_until
+from api.live.recent import STEP_MS, Readings, rates, rates_together, recent_of, steps_until
 from api.live.snapshot import Exactness
 from api.live.verdict import Facts, ProviderNow, judge
 from api.reports.comparison import Curve, compare
@@ -140,6 +140,28 @@ def test_rates_add_up_to_what_was_counted(growths: list[int], apart_ms: int) -> 
     inside = [rate for rate in found if rate is not None]
     assert sum(inside) * STEP_MS / 1000 <= figures[-1] - figures[0] + 0.05 * STEP_MS / 1000 * len(steps)
     assert all(rate >= 0 for rate in inside)
+
+
+@given(st.data())
+def test_rates_of_several_campaigns_are_their_own_added_whichever_were_read_when(data: st.DataObject) -> None:
+    """Never more than they can do together; exact where all were read; one that awaits its turn is no standstill."""
+    steps = steps_until(NOW_MS)[-30:]
+    growths = data.draw(st.lists(st.lists(st.integers(0, 10_000), min_size=30, max_size=30), min_size=1, max_size=4))
+    campaigns: list[Readings] = []
+    for grown in growths:
+        counted = dict(zip(steps, (5_000_000 + figure for figure in np.cumsum(grown)), strict=True))
+        read = data.draw(st.sets(st.sampled_from(steps)))
+        campaigns.append({at: {"sent": int(figure)} for at, figure in counted.items() if at in read})
+    found = rates_together(campaigns, "sent", steps)
+    most = sum(map(max, growths)) / 5
+    for place, rate in enumerate(found[1:], 1):
+        assert rate is None or 0 <= rate <= most + 0.1
+        ends = {steps[place - 1], steps[place]}
+        if all(ends <= readings.keys() for readings in campaigns):
+            assert rate == pytest.approx(sum(grown[place] for grown in growths) / 5, abs=0.05)
+    newest = max((at for readings in campaigns for at in readings), default=0)
+    awaited = [max(readings) for readings in campaigns if readings and newest - max(readings) <= 30_000]
+    assert all(rate is None for step, rate in zip(steps, found, strict=True) if step > min(awaited, default=0))
 
 
 def test_readings_far_apart_leave_a_gap() -> None:
