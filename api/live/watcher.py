@@ -21,7 +21,7 @@ from msgspec import Struct
 from api.context import Context
 from api.live.counted import QUESTIONS, read_counted
 from api.live.exactness import read_exactness
-from api.live.pace import Pace, pace_of
+from api.live.pace import Pace, pace_of, sent_last
 from api.live.recent import (
     SPAN_MS,
     STEP_MS,
@@ -78,6 +78,7 @@ class Slow(Struct, frozen=True):
     heatmap: list[list[int]] | None
     curves: list[Curve]
     exactness: Exactness
+    active_at_ms: int | None
     counted_at: datetime | None
 
 
@@ -146,7 +147,7 @@ class Watcher:
             if question not in counted.answers
         }
         exactness, plan = self._go(read_exactness, context), plan_told.result()
-        cost = self._go(read_cost, context, plan)
+        cost, active = self._go(read_cost, context, plan), self._go(sent_last, context, [name])
 
         def answers() -> Slow:
             told = counted.answers | {question: rows.result() for question, rows in asked.items()}
@@ -155,13 +156,14 @@ class Watcher:
                 told["channels"],
                 told["provider_latency"],
                 latency_of(cells_of(told["maturity"]), plan.sla_p95_ms, exact=False),
-                accounting_of(told["accounting"], plan.audience or 0),
+                accounting_of(told["accounting"], plan.audience),
                 Attempts(**told["attempts"][0]),
                 cost.result(),
                 told["timeline_steps"],
                 self._heatmap(told["timeline_steps"]),
                 self._earlier(plan),
                 exactness.result(),
+                active.result().get(name),
                 counted.at,
             )
 
@@ -188,11 +190,9 @@ class Watcher:
         """`asked`: providers; None: as the pulse read them last."""
         queued = _queued(fast, slow)
         behind_ms = fast.flows[0]["lag_ms"] if fast.flows else 0
-        sent_minutes = [row for row in slow.minutes if row["status"] in ("accepted", "sent")]
         pace = pace_of(
             fast.seconds, fast.ends, sent=fast.funnel.sent, queued=queued, audience=slow.plan.audience or 0,
-            now_ms=fast.at_ms, behind_ms=behind_ms,
-            active_at_ms=_ms(sent_minutes[-1]["step"]) + MINUTE_MS if sent_minutes else None,
+            now_ms=fast.at_ms, behind_ms=behind_ms, active_at_ms=slow.active_at_ms,
         )  # fmt: skip
         accepted = [(float(_ms(row["step"])), row["messages"]) for row in slow.minutes if row["status"] == "accepted"]
         comparison = compare(slow.curves, accepted, fast.at_ms - behind_ms)
@@ -249,11 +249,12 @@ class Watcher:
         failing = sum(route.decided * (1 - (route.success or 0)) for route in now) / decided if decided else None
         usual = next((usual.highest for usual in comparison.usual if usual.status == "failed"), 0.0)
         p95_ms = next((row.p95_ms for row in slow.latency.percentiles if row.status == "delivered"), None)
+        audience = slow.accounting.audience
         screened = sum(line.messages for line in slow.accounting.lines if line.what.startswith("screened"))
         return Facts(
             pace=pace,
-            audience=slow.accounting.audience,
-            sendable=slow.accounting.audience - screened,
+            audience=audience,
+            sendable=None if audience is None else audience - screened,
             sent=fast.funnel.sent,
             delivered_share=rates.delivered,
             failed_share=rates.failed,

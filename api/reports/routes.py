@@ -120,7 +120,7 @@ def read_cost_report(asking: Asking, campaign_id: CampaignId) -> Cost:
 @router.get("/accounting")
 def read_accounting_report(asking: Asking, campaign_id: CampaignId) -> Accounting:
     """Where every message of the audience is."""
-    return read_accounting(asking, campaign_id, read_plan(asking, campaign_id).audience or 0)
+    return read_accounting(asking, campaign_id, read_plan(asking, campaign_id).audience)
 
 
 @router.get("/comparison")

@@ -82,6 +82,12 @@ def test_what_is_not_red_says_in_its_second_line_who_acts_or_that_nobody_must(ch
     assert re.search("obody has to act|messaging ops moves|until somebody resumes it", verdict.more), verdict.more
 
 
+def test_without_a_plan_there_is_no_gap_and_no_share_but_a_count() -> None:
+    without = {"audience": None, "sendable": None, "gap": None}
+    assert judge(facts(**without)).sentence == "450 sent, 95.9% delivered, done about {done_at}."
+    assert judge(facts(**without, pace=Pace(phase="ready"))).sentence == "No plan is known."
+
+
 def test_what_it_was_paused_for_is_said() -> None:
     paused = judge(facts(pace=Pace(phase="paused", slower_because="paused: wrong price")))
     assert paused.more == "Nothing more is sent until somebody resumes it: wrong price."
