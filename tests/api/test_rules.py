@@ -1,6 +1,7 @@
 """The plain functions behind the page: verdict, pace, rates, comparison. Values in, values out."""
 
 import re
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -17,6 +18,7 @@ from api.live.snapshot import Exactness
 from api.live.verdict import Facts, ProviderNow, judge
 from api.reports.comparison import Curve, compare
 from api.reports.latency import Cells, latency_of
+from schemas.latency import LATENCY_BOUNDS_MS
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 NOW_MS = int(NOW.timestamp() * 1000)
@@ -195,6 +197,17 @@ def test_percentiles_are_the_cells_of_their_ranks() -> None:
     [told] = found.percentiles
     assert (told.p50_ms, told.p95_ms, told.p99_ms) == (100, 1_000, 10_000)
     assert found.within_sla == 0.95
+
+
+@given(st.lists(st.integers(0, 100_000), min_size=1), st.integers(1, 100_000))
+def test_the_share_within_the_promised_time_is_at_least_what_is_told(took_ms: list[int], promised_ms: int) -> None:
+    """Low by no more than the messages of one cell."""
+    cells = Counter(max(bound for bound in LATENCY_BOUNDS_MS if bound <= took) for took in took_ms)
+    told = latency_of({"delivered": sorted(cells.items())}, promised_ms, exact=True).within_sla
+    within = sum(took <= promised_ms for took in took_ms) / len(took_ms)
+    of_its_cell = cells[max(bound for bound in LATENCY_BOUNDS_MS if bound <= promised_ms)] / len(took_ms)
+    assert told is not None
+    assert within - of_its_cell - 1e-6 <= told <= within + 1e-6
 
 
 def test_a_rate_that_leaves_its_range_is_ringed_once() -> None:
