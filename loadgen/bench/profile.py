@@ -16,7 +16,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from loadgen.bench.arena import Arena
-from loadgen.bench.contender import TICKS_PER_S
+from loadgen.proc import TICKS_PER_S
 from schemas.errors import TidemarkError
 
 STAGES = ("consume", "decode", "hash", "window", "convert", "insert", "other")

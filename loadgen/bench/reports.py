@@ -31,6 +31,7 @@ from loadgen.bench.arriving import Arriving
 from loadgen.bench.national import CAMPAIGN, fill
 from loadgen.bench.watching import watch
 from loadgen.command import parser, scratch
+from loadgen.proc import peak_rss_mb
 from loadgen.processes import Flow, variables, wait_until_served
 from schemas.errors import UsageError
 from schemas.settings import Settings
@@ -134,7 +135,7 @@ def measure(settings: Settings, folder: Path, arguments: argparse.Namespace) -> 
         _times_ms(ask, _WARM_ROUNDS)
         progress("exporting")
         rows, seconds = _export(client, page)
-        exported_mb = _rss_mb(api, "VmHWM")
+        exported_mb = round(peak_rss_mb(api.pid), 1)
         progress("asking")
         tick_ms, page_ms = _times_ms(watcher.fast, arguments.rounds), _times_ms(ask, arguments.rounds)
         warehouse.command("SYSTEM START MERGES")
@@ -222,11 +223,6 @@ def _export(client: httpx.Client, page: str) -> tuple[int, float]:
             if rows >= _EXPORTED:
                 break
     return rows, round(time.monotonic() - started, 1)
-
-
-def _rss_mb(flow: Flow, name: str) -> float:
-    status = Path(f"/proc/{flow.pid}/status").read_text()
-    return round(int(status.partition(f"{name}:")[2].split()[0]) / 1024, 1)
 
 
 def _times_ms(action: Any, rounds: int) -> list[float]:

@@ -16,6 +16,7 @@ import msgspec
 from loadgen.chaos.faults import FLOWS
 from loadgen.chaos.proxy import Proxy
 from loadgen.kafka_broker import KafkaBroker, free_port
+from loadgen.proc import rss_mb
 from loadgen.processes import Flow, end, variables
 from schemas.settings import Settings
 from schemas.statuses import Lane
@@ -145,9 +146,9 @@ class Parts:
         """By name, of those that run."""
         held = {}
         for name in (*FLOWS, "server", "broker"):
-            with suppress(OSError, IndexError):
-                status = Path(f"/proc/{self.pid(name)}/status").read_text()
-                held[name] = int(status.partition("VmRSS:")[2].split()[0]) / 1024
+            if pid := self.pid(name):
+                with suppress(OSError):
+                    held[name] = rss_mb(pid)
         return held
 
     def tracebacks(self) -> list[str]:
