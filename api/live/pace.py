@@ -8,7 +8,7 @@ from pydantic import AwareDatetime, BaseModel, Field
 
 from api.context import Context
 from api.live.recent import reason_in_words
-from schemas.times import MINUTE_MS, SECOND_MS
+from schemas.times import MINUTE_MS, SECOND_MS, ms_of
 
 Phase = Literal["ready", "running", "paused", "silent", "done"]
 _SILENT_AFTER_MS = 15 * SECOND_MS
@@ -56,7 +56,7 @@ def pace_of(
     phase = phase_of(ends, active_at_ms, now_ms - behind_ms)
     if not ends:
         return Pace(phase=phase)
-    first_ms, last_ms = _ms(ends["first_at"]), _ms(ends["last_at"])
+    first_ms, last_ms = ms_of(ends["first_at"]), ms_of(ends["last_at"])
     pace = Pace(
         phase=phase,
         allowed_per_s=ends["allowed_per_s"],
@@ -89,7 +89,7 @@ def phase_of(told: dict[str, Any] | None, active_at_ms: int | None, now_ms: int)
         return "running" if now_ms - active_at_ms < _QUIET_AFTER_MS else "done"
     if why_paused(told["slower_because"]) is not None:
         return "paused"
-    is_silent = now_ms - _ms(told["last_at"]) > _SILENT_AFTER_MS
+    is_silent = now_ms - ms_of(told["last_at"]) > _SILENT_AFTER_MS
     if told["queue"] == 0:
         return "done" if told["in_flight"] == 0 or is_silent else "running"
     return "silent" if is_silent else "running"
@@ -100,7 +100,7 @@ def sent_last(context: Context, campaigns: list[str]) -> dict[str, int]:
     if not campaigns:
         return {}
     rows = context.rows("sent_last", campaigns=campaigns)
-    return {row["campaign_id"]: _ms(row["minute"]) + MINUTE_MS for row in rows}
+    return {row["campaign_id"]: ms_of(row["minute"]) + MINUTE_MS for row in rows}
 
 
 def _foresee(pace: Pace, achieved: list[float], queued: int, now_ms: int) -> None:
@@ -119,13 +119,9 @@ def _foresee(pace: Pace, achieved: list[float], queued: int, now_ms: int) -> Non
 
 def _compare_with_average(pace: Pace, queued: int, audience: int, now_ms: int) -> None:
     if pace.done_at and pace.average_per_s and audience:
-        left_s = (_ms(pace.done_at) - now_ms) / SECOND_MS
+        left_s = (ms_of(pace.done_at) - now_ms) / SECOND_MS
         pace.late_share = round((left_s - queued / pace.average_per_s) * pace.average_per_s / audience, 4)
 
 
 def _mean(values: list[float]) -> float:
     return sum(values) / len(values) if values else 0.0
-
-
-def _ms(at: datetime) -> int:
-    return int(at.timestamp() * 1000)

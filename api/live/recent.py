@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from pydantic import BaseModel, Field
 
-from schemas.times import MINUTE_MS, SECOND_MS
+from schemas.times import MINUTE_MS, SECOND_MS, ms_of
 
 SPAN_MS = 15 * MINUTE_MS
 STEP_MS = 5 * SECOND_MS
@@ -54,7 +54,7 @@ def by_provider(rows: list[dict[str, Any]]) -> dict[str, Readings]:
     """Of one campaign."""
     found: dict[str, Readings] = {}
     for row in rows:
-        found.setdefault(row["provider"], {})[int(row["step"].timestamp() * 1000)] = row
+        found.setdefault(row["provider"], {})[ms_of(row["step"])] = row
     return found
 
 
@@ -161,7 +161,7 @@ def _sender(seconds: list[dict[str, Any]], steps: list[int]) -> tuple[list[float
     events: list[RecentEvent] = []
     before: dict[str, Any] | None = None
     for row in seconds:
-        at_ms = int(row["at"].timestamp() * 1000)
+        at_ms = ms_of(row["at"])
         allowed[at_ms // STEP_MS * STEP_MS] = row["allowed_per_s"]
         if before and (what := _change(before, row)) and at_ms >= steps[0]:
             events.append(RecentEvent(at=at_ms // SECOND_MS, what=what))

@@ -17,8 +17,7 @@ USUAL_FAILING = 0.05
 _ALARM_TIMES = 3
 _LATE = 0.10
 _ENOUGH = 20
-STEADY_SUCCESS = 0.90
-"""A provider below it over the last minute has left its usual range."""
+_STEADY_SUCCESS = 0.90
 
 
 class Verdict(BaseModel):
@@ -65,6 +64,11 @@ class Facts(Struct, frozen=True, kw_only=True):
 
 def judge(facts: Facts) -> Verdict:
     return _act(facts) or _phase(facts) or _watch(facts) or _on_track(facts)
+
+
+def is_weak(success: float | None, decided: int) -> bool:
+    """Whether a provider, over the last minute, has left its usual range."""
+    return decided >= _ENOUGH and success is not None and success < _STEADY_SUCCESS
 
 
 def _act(facts: Facts) -> Verdict | None:
@@ -149,7 +153,7 @@ def _watch(facts: Facts) -> Verdict | None:
             f"{_percent(late)} later than at its average pace: {why}. Nobody has to act yet.",
             done_at=facts.pace.done_at,
         )  # fmt: skip
-    weak = next((route for route in facts.providers if _is_weak(route)), None)
+    weak = next((route for route in facts.providers if is_weak(route.success, route.decided)), None)
     if weak and facts.pace.phase == "running":
         return _verdict(
             "watch", f"{weak.provider} delivers only {_percent(weak.success)}.",
@@ -162,10 +166,6 @@ def _watch(facts: Facts) -> Verdict | None:
             done_at=facts.pace.done_at,
         )  # fmt: skip
     return None
-
-
-def _is_weak(route: ProviderNow) -> bool:
-    return route.decided >= _ENOUGH and route.success is not None and route.success < STEADY_SUCCESS
 
 
 def _on_track(facts: Facts) -> Verdict:

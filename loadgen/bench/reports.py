@@ -27,6 +27,7 @@ from api.live.closing import close_campaign, count_splits
 from api.live.counted import count_answers
 from api.live.watcher import Watcher
 from api.reports.splits import read_split
+from api.reports.timeline import FAR_S
 from loadgen.bench.arriving import Arriving
 from loadgen.bench.national import CAMPAIGN, fill
 from loadgen.bench.watching import watch
@@ -206,7 +207,7 @@ class _process:  # noqa: N801 - a context manager
 
 
 def _timeline(context: Context) -> None:
-    context.ask("timeline_steps", campaign_id=CAMPAIGN, step_s=60, since=0, before=4_102_444_800)
+    context.ask("timeline_steps", campaign_id=CAMPAIGN, step_s=60, since=0, before=FAR_S)
 
 
 def _split(context: Context) -> None:
