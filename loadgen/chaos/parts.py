@@ -17,7 +17,7 @@ from loadgen.chaos.faults import FLOWS
 from loadgen.chaos.proxy import Proxy
 from loadgen.kafka_broker import KafkaBroker, free_port
 from loadgen.proc import rss_mb
-from loadgen.processes import Flow, end, variables
+from loadgen.processes import Flow, end, last_line, variables
 from schemas.settings import Settings
 from schemas.statuses import Lane
 from schemas.times import wall_clock
@@ -157,7 +157,7 @@ class Parts:
         for log in sorted(self.folder.glob("*-*.log")):
             said = log.read_text(errors="replace")
             if "Traceback" in said:
-                found.append(f"{log.name}: {said.strip().splitlines()[-1][:300]}")
+                found.append(f"{log.name}: {last_line(said)}")
         return found
 
     def end_flows(self) -> list[int]:
