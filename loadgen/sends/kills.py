@@ -145,9 +145,8 @@ def _account(settings: Settings, folder: Path, flows: list[Flow]) -> tuple[dict[
             raise TidemarkError(f"the flows ended with {codes}: {status.said()[-1000:]}")
     finally:
         status.kill()
-    sql = (Path(__file__).parents[2] / "sql" / "queries" / "accounting.sql").read_text()
     with Warehouse(settings.clickhouse) as warehouse:
-        rows = warehouse.query(sql, {"campaign_id": CAMPAIGN})
+        rows = warehouse.ask("accounting", campaign_id=CAMPAIGN)
         doubts = warehouse.query(_DOUBTS, {"campaign_id": CAMPAIGN}).row(0, named=True)
     return dict(zip(rows["what"].to_list(), rows["messages"].to_list(), strict=True)), doubts
 
