@@ -11,6 +11,7 @@ from pathlib import Path
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
+from loadgen.processes import last_line
 from schemas.errors import TidemarkError
 
 VERSION = "4.3.0"
@@ -79,7 +80,8 @@ class KafkaBroker:
             with suppress(KafkaException):
                 client.list_topics(timeout=0.5)
                 return
-        raise RuntimeError(f"no broker: {(self._folder / 'broker.log').read_text(errors='replace')[-2000:]}")
+        said = (self._folder / "broker.log").read_text(errors="replace")
+        raise TidemarkError(f"no broker: {last_line(said)}")
 
     def stop(self) -> None:
         """End it in order: killed, it would be kept out for the nine seconds that its old session lasts."""

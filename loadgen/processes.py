@@ -80,6 +80,11 @@ class Flow:
         return self.log.read_text(errors="replace")
 
 
+def last_line(said: str) -> str:
+    """What a process said last, fit for an error of one line."""
+    return (said.strip().splitlines() or ["it said nothing"])[-1][:300]
+
+
 def environment(variables: Mapping[str, str]) -> dict[str, str]:
     """This process's, with none of our settings but `variables`."""
     inherited = {name: text for name, text in os.environ.items() if not name.startswith(PREFIX)}

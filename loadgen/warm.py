@@ -1,11 +1,9 @@
 """A flow in a process that has all it needs in memory and starts once told to, so that a rate counts no imports."""
 
 import multiprocessing
-import os
 import sys
 from collections.abc import Callable
 from multiprocessing.synchronize import Event
-from pathlib import Path
 
 from flows import route, status
 from flows.running import run
@@ -38,11 +36,6 @@ class WarmFlow:
         self._process.start()
         while not ready.wait(0.1) and self._process.is_alive():
             pass
-
-    def cpu_s(self) -> float:
-        """User and system time so far, which before `run` went into imports (proc(5), fields 14 and 15)."""
-        fields = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def run(self) -> None:
         """Raises TidemarkError if it didn't come to the end; it has said why."""

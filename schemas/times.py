@@ -2,11 +2,12 @@
 
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 Clock = Callable[[], int]
 """Returns the time that windows and range checks go by, in UTC milliseconds."""
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 SECOND_MS = 1_000
 MINUTE_MS = 60 * SECOND_MS
 HOUR_MS = 60 * MINUTE_MS
@@ -27,6 +28,11 @@ def wall_clock() -> int:
 def utc_text(at_ms: int) -> str:
     """As operators read it: `2026-11-21T10:31:19Z`."""
     return f"{datetime.fromtimestamp(at_ms / 1000, UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def ms_of(at: datetime) -> int:
+    """Exact: `timestamp` is a float, and times a thousand it falls short of some milliseconds."""
+    return (at - _EPOCH) // timedelta(milliseconds=1)
 
 
 def fixed_clock(at_ms: int) -> Clock:

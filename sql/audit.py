@@ -21,7 +21,7 @@ from msgspec import Struct
 
 from schemas.errors import TidemarkError
 from schemas.settings import Settings
-from schemas.times import utc_text, wall_clock
+from schemas.times import ms_of, utc_text, wall_clock
 from sql.cli import Parser, run
 from sql.dsn import Embedded, parse_dsn
 from sql.warehouse import Warehouse
@@ -51,7 +51,7 @@ class Entry(Struct, frozen=True, kw_only=True):
 def record(warehouse: Warehouse, action: str, subject: str, details: Mapping[str, Any], actor: str = "") -> Entry:
     """Append one entry and return it; written when it returns. Raises WarehouseError."""
     head = warehouse.ask("audit_head")
-    previous, then = (head["hash"].item(), int(head["at"].item().timestamp() * 1000)) if len(head) else ("", 0)
+    previous, then = (head["hash"].item(), ms_of(head["at"].item())) if len(head) else ("", 0)
     entry = Entry(
         at=max(wall_clock(), then),
         actor=actor or f"{getpass.getuser()}@{socket.gethostname()}",

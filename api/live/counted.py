@@ -8,8 +8,8 @@ import polars as pl
 from msgspec import Struct
 
 from api.context import Context
+from api.reports.timeline import FAR_S
 
-FAR_S = 4_102_444_800
 QUESTIONS: dict[str, dict[str, int]] = {
     "accounting": {},
     "attempts": {},

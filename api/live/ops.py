@@ -20,7 +20,7 @@ from api.live.ops_lines import (
 from api.live.ops_marks import marks_of
 from api.live.ops_snapshot import ChannelRate, LiveFigures, OpsSnapshot, ProviderNowLine
 from api.live.ops_verdict import judge_operations
-from api.live.recent import SPAN_MS, STEP_MS, Readings, by_provider, rates, steps_until
+from api.live.recent import SPAN_MS, STEP_MS, Readings, of_all_campaigns, rates_together, steps_until
 from api.live.snapshot import Freshness
 from schemas.times import DAY_MS, MINUTE_MS, SECOND_MS
 
@@ -41,7 +41,7 @@ class OpsWatcher:
         series = context.rows("flows_series", since=since, step_ms=STEP_MS)
         now = context.rows("flows_now", since=now_ms - MINUTE_MS)
         quarter = context.rows("flows_now", since=since)
-        readings = by_provider(context.rows("pulse_providers", since=since, step_ms=STEP_MS))
+        readings = of_all_campaigns(context.rows("pulse_providers", since=since, step_ms=STEP_MS))
         limits = context.rows("limits", since=since, step_ms=STEP_MS)
         waiting = context.rows("unmatched_age")[0]
         self._costs.refresh(context, now_ms)
@@ -90,7 +90,7 @@ class OpsWatcher:
         return self._channels[provider]
 
     def _providers(
-        self, readings: dict[str, Readings], repeats: list[dict[str, Any]], now_ms: int
+        self, readings: dict[str, list[Readings]], repeats: list[dict[str, Any]], now_ms: int
     ) -> list[ProviderNowLine]:
         told: dict[str, int] = {}
         for row in repeats:
@@ -100,13 +100,15 @@ class OpsWatcher:
             for name, read in sorted(readings.items())
         ]
 
-    def _rates(self, readings: dict[str, Readings], limits: list[dict[str, Any]], now_ms: int) -> list[ChannelRate]:
+    def _rates(
+        self, readings: dict[str, list[Readings]], limits: list[dict[str, Any]], now_ms: int
+    ) -> list[ChannelRate]:
         allowed = allowed_now(limits, now_ms)
-        by_channel: dict[str, list[list[float | None]]] = {}
-        for name, read in readings.items():
-            by_channel.setdefault(self._channel(name) or name, []).append(rates(read, "sent", steps_until(now_ms)))
+        by_channel: dict[str, list[Readings]] = {}
+        for name, campaigns in readings.items():
+            by_channel.setdefault(self._channel(name) or name, []).extend(campaigns)
         added = {
-            channel: [_added(parts) for parts in zip(*lists, strict=True)] for channel, lists in by_channel.items()
+            channel: rates_together(campaigns, "sent", steps_until(now_ms)) for channel, campaigns in by_channel.items()
         }
         return [
             ChannelRate(channel=channel, allowed_per_s=allowed.get(channel), per_s=per_s, unusual=unusual(per_s))
@@ -116,8 +118,3 @@ class OpsWatcher:
 
 def _busiest_first(line: tuple[str, list[float | None]]) -> tuple[float, str]:
     return -sum(rate or 0 for rate in line[1]), line[0]
-
-
-def _added(parts: tuple[float | None, ...]) -> float | None:
-    told = [part for part in parts if part is not None]
-    return round(sum(told), 1) if told else None

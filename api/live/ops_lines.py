@@ -1,18 +1,16 @@
 """Lines of the operations page from rows of the database: pure functions."""
 
-from datetime import datetime
 from typing import Any
 
 import numpy as np
 
 from api.live.ops_cost import Spent
 from api.live.ops_snapshot import DeadLetterLine, InsertTimes, LaneNow, ProviderNowLine
-from api.live.recent import SPAN_MS, Readings, recent_provider, steps_until
-from api.live.verdict import STEADY_SUCCESS
+from api.live.recent import SPAN_MS, Readings, growth, recent_provider, steps_until
+from api.live.verdict import is_weak
 from flows.triage import advice
-from schemas.times import SECOND_MS
+from schemas.times import SECOND_MS, ms_of
 
-_ENOUGH = 20
 _USUAL_STEPS = 36
 """Three minutes of 5 s: what is usual for a rate."""
 
@@ -35,7 +33,7 @@ def unusual(per_s: list[float | None]) -> list[int]:
 
 def lane_now(row: dict[str, Any], series: list[dict[str, Any]], now_ms: int) -> LaneNow:
     by_step = {
-        _ms(told["step"]): told["lag_ms"]
+        ms_of(told["step"]): told["lag_ms"]
         for told in series
         if (told["flow"], told["lane"]) == (row["flow"], row["lane"])
     }
@@ -55,8 +53,8 @@ def insert_times(series: list[dict[str, Any]], now_ms: int) -> InsertTimes:
     totals: dict[int, tuple[int, float, float]] = {}
     for row in series:
         if row["flow"] == "status" and row["batches"]:
-            batches, spent, slowest = totals.get(_ms(row["step"]), (0, 0.0, 0.0))
-            totals[_ms(row["step"])] = (
+            batches, spent, slowest = totals.get(ms_of(row["step"]), (0, 0.0, 0.0))
+            totals[ms_of(row["step"])] = (
                 batches + row["batches"], spent + row["insert_ms"], max(slowest, row["slowest_insert_ms"]),
             )  # fmt: skip
     found = [totals.get(step) for step in steps_until(now_ms)]
@@ -67,16 +65,14 @@ def insert_times(series: list[dict[str, Any]], now_ms: int) -> InsertTimes:
 
 
 def provider_line(
-    name: str, channel: str, readings: Readings, repeats: int, spent: Spent | None, now_ms: int
+    name: str, channel: str, campaigns: list[Readings], repeats: int, spent: Spent | None, now_ms: int
 ) -> ProviderNowLine:
-    recent = recent_provider(name, readings, now_ms)
-    last, first = readings[max(readings)], readings[min(readings)]
-    reported = max(0, int(last["reported"]) - int(first["reported"]))
-    weak = recent.decided >= _ENOUGH and recent.success is not None and recent.success < STEADY_SUCCESS
+    recent = recent_provider(name, campaigns, now_ms)
+    reported = growth(campaigns, "reported", range(now_ms + 1))
     return ProviderNowLine(
         provider=name,
         channel=channel,
-        state="alert" if weak else "steady" if recent.decided else "quiet",
+        state="alert" if is_weak(recent.success, recent.decided) else "steady" if recent.decided else "quiet",
         success=recent.success,
         success_series=[None if share is None else round(1 - share, 4) for share in recent.failed_share],
         repeats=repeats,
@@ -94,13 +90,13 @@ def allowed_together(limits: list[dict[str, Any]], now_ms: int) -> list[float | 
     """By step, of all senders; `limits`: rows of the query of that name."""
     found: dict[int, float] = {}
     for row in limits:
-        found[_ms(row["step"])] = found.get(_ms(row["step"]), 0.0) + row["allowed_per_s"]
+        found[ms_of(row["step"])] = found.get(ms_of(row["step"]), 0.0) + row["allowed_per_s"]
     return [found.get(step) for step in steps_until(now_ms)]
 
 
 def allowed_now(limits: list[dict[str, Any]], now_ms: int) -> dict[str, float]:
     """By channel, where a sender told of itself lately."""
-    lately = [row for row in limits if _ms(row["step"]) >= now_ms - _STILL_SENDS_MS]
+    lately = [row for row in limits if ms_of(row["step"]) >= now_ms - _STILL_SENDS_MS]
     return {row["channel"]: row["allowed_per_s"] for row in lately}
 
 
@@ -119,7 +115,3 @@ def letters_line(row: dict[str, Any], now_ms: int) -> DeadLetterLine:
         trend=trend,
         next_step=advice(row["reason"]).do,
     )
-
-
-def _ms(at: datetime) -> int:
-    return int(at.timestamp() * 1000)

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from api.live.ops_snapshot import LaneNow, OpsVerdict, ProviderNowLine
 from api.live.snapshot import Exactness
-from schemas.times import SECOND_MS
+from schemas.times import SECOND_MS, ms_of
 
 _BEHIND_MS = 10 * SECOND_MS
 _SILENT_MS = 15 * SECOND_MS
@@ -24,7 +24,7 @@ def judge_operations(
             state="ready", word="Quiet.", sentence="No flow has told of itself in the last minute.",
             more="Start them with python -m flows.route and python -m flows.status.",
         )  # fmt: skip
-    if now_ms - flows_at.timestamp() * 1000 > _SILENT_MS:
+    if now_ms - ms_of(flows_at) > _SILENT_MS:
         return OpsVerdict(
             state="act", word="Act now.", sentence="The flows fell silent.",
             more="Messaging ops: start flows.route and flows.status again; nothing is lost meanwhile.",

@@ -6,11 +6,12 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import AwareDatetime, BaseModel, Field
 
+from api.context import Context
 from api.live.recent import reason_in_words
-from schemas.times import MINUTE_MS, SECOND_MS
+from schemas.times import MINUTE_MS, SECOND_MS, ms_of
 
 Phase = Literal["ready", "running", "paused", "silent", "done"]
-SILENT_AFTER_MS = 15 * SECOND_MS
+_SILENT_AFTER_MS = 15 * SECOND_MS
 _QUIET_AFTER_MS = 2 * MINUTE_MS
 _LOOK_BACK_S = 300
 _STRETCH_S = 15
@@ -50,13 +51,14 @@ def pace_of(
     now_ms: int,
     behind_ms: int = 0,
 ) -> Pace:
-    """`seconds`: progress of late, in order; `ends`: its first and last; `active_at_ms`: when messages were sent last;
+    """`seconds`: progress of late, in order; `ends`: its first and last; `active_at_ms`: as `sent_last` has it;
     `behind_ms`: how old the tables' latest news are, so that a sender is not called silent for our delay."""
+    phase = phase_of(ends, active_at_ms, now_ms - behind_ms)
     if not ends:
-        return Pace(phase=_phase_by_activity(active_at_ms, now_ms))
-    first_ms, last_ms = _ms(ends["first_at"]), _ms(ends["last_at"])
+        return Pace(phase=phase)
+    first_ms, last_ms = ms_of(ends["first_at"]), ms_of(ends["last_at"])
     pace = Pace(
-        phase=_phase(ends, last_ms, now_ms - behind_ms),
+        phase=phase,
         allowed_per_s=ends["allowed_per_s"],
         achieved_per_s=round(_mean([row["achieved_per_s"] for row in seconds[-5:]]), 1),
         average_per_s=round(1000 * sent / max(SECOND_MS, last_ms - first_ms + SECOND_MS), 1),
@@ -79,18 +81,26 @@ def why_paused(slower_because: str) -> str | None:
     return why if cause == "paused" else None
 
 
-def _phase(ends: dict[str, Any], last_ms: int, now_ms: int) -> Phase:
-    if why_paused(ends["slower_because"]) is not None:
+def phase_of(told: dict[str, Any] | None, active_at_ms: int | None, now_ms: int) -> Phase:
+    """`told`: the sender's last word. A sender that says none is judged by when messages were sent last."""
+    if not told:
+        if active_at_ms is None:
+            return "ready"
+        return "running" if now_ms - active_at_ms < _QUIET_AFTER_MS else "done"
+    if why_paused(told["slower_because"]) is not None:
         return "paused"
-    if ends["queue"] == 0:
-        return "done" if ends["in_flight"] == 0 or now_ms - last_ms > SILENT_AFTER_MS else "running"
-    return "silent" if now_ms - last_ms > SILENT_AFTER_MS else "running"
+    is_silent = now_ms - ms_of(told["last_at"]) > _SILENT_AFTER_MS
+    if told["queue"] == 0:
+        return "done" if told["in_flight"] == 0 or is_silent else "running"
+    return "silent" if is_silent else "running"
 
 
-def _phase_by_activity(active_at_ms: int | None, now_ms: int) -> Phase:
-    if active_at_ms is None:
-        return "ready"
-    return "running" if now_ms - active_at_ms < _QUIET_AFTER_MS else "done"
+def sent_last(context: Context, campaigns: list[str]) -> dict[str, int]:
+    """When the last minute ended that messages of each campaign were sent in; none of a campaign that has not begun."""
+    if not campaigns:
+        return {}
+    rows = context.rows("sent_last", campaigns=campaigns)
+    return {row["campaign_id"]: ms_of(row["minute"]) + MINUTE_MS for row in rows}
 
 
 def _foresee(pace: Pace, achieved: list[float], queued: int, now_ms: int) -> None:
@@ -109,13 +119,9 @@ def _foresee(pace: Pace, achieved: list[float], queued: int, now_ms: int) -> Non
 
 def _compare_with_average(pace: Pace, queued: int, audience: int, now_ms: int) -> None:
     if pace.done_at and pace.average_per_s and audience:
-        left_s = (_ms(pace.done_at) - now_ms) / SECOND_MS
+        left_s = (ms_of(pace.done_at) - now_ms) / SECOND_MS
         pace.late_share = round((left_s - queued / pace.average_per_s) * pace.average_per_s / audience, 4)
 
 
 def _mean(values: list[float]) -> float:
     return sum(values) / len(values) if values else 0.0
-
-
-def _ms(at: datetime) -> int:
-    return int(at.timestamp() * 1000)

@@ -1,11 +1,13 @@
 """The last 15 minutes: readings of the pulse as rates, by provider and together."""
 
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
 from pydantic import BaseModel, Field
 
-from schemas.times import MINUTE_MS, SECOND_MS
+from schemas.times import MINUTE_MS, SECOND_MS, ms_of
 
 SPAN_MS = 15 * MINUTE_MS
 STEP_MS = 5 * SECOND_MS
@@ -45,13 +47,23 @@ class RecentProvider(BaseModel):
 
 
 Readings = dict[int, dict[str, Any]]
-"""Of one provider, by end of the step in ms."""
+"""Of one provider in one campaign, by end of the step in ms."""
 
 
 def by_provider(rows: list[dict[str, Any]]) -> dict[str, Readings]:
+    """Of one campaign."""
     found: dict[str, Readings] = {}
     for row in rows:
-        found.setdefault(row["provider"], {})[int(row["step"].timestamp() * 1000)] = row
+        found.setdefault(row["provider"], {})[ms_of(row["step"])] = row
+    return found
+
+
+def of_all_campaigns(rows: list[dict[str, Any]]) -> dict[str, list[Readings]]:
+    """By provider, of each campaign apart; `rows` in the order of campaigns."""
+    found: dict[str, list[Readings]] = {}
+    for _, told in groupby(rows, key=itemgetter("campaign_id")):
+        for provider, readings in by_provider(list(told)).items():
+            found.setdefault(provider, []).append(readings)
     return found
 
 
@@ -81,6 +93,22 @@ def rates(readings: Readings, name: str, steps: list[int]) -> list[float | None]
     ]
 
 
+def rates_together(campaigns: list[Readings], name: str, steps: list[int]) -> list[float | None]:
+    """Growth a second of each, added. Counters can't be: campaigns are read one after another, so a step may lack some.
+
+    Null behind the last step that all were read in, where a campaign that awaits its turn would seem to stand still.
+    """
+    lasts = [max(readings) for readings in campaigns if readings]
+    until = min((last for last in lasts if max(lasts) - last <= _GAP_MS), default=0)
+    told = [rates(readings, name, steps) for readings in campaigns]
+    return [_added([line[place] for line in told]) if step <= until else None for place, step in enumerate(steps)]
+
+
+def _added(rates: list[float | None]) -> float | None:
+    known = [rate for rate in rates if rate is not None]
+    return round(sum(known), 1) if known else None
+
+
 def recent_of(readings: Readings, seconds: list[dict[str, Any]], now_ms: int) -> Recent:
     steps = steps_until(now_ms)
     allowed, events = _sender(seconds, steps)
@@ -94,13 +122,17 @@ def recent_of(readings: Readings, seconds: list[dict[str, Any]], now_ms: int) ->
     )
 
 
-def recent_provider(provider: str, readings: Readings, now_ms: int) -> RecentProvider:
-    delivered, failed, sent = (_growth(readings, name, MINUTE_MS) for name in ("delivered", "failed", "sent"))
+def recent_provider(provider: str, campaigns: list[Readings], now_ms: int) -> RecentProvider:
+    """Over the last minute of readings, and by half minutes; of several campaigns each one's growth, added."""
+    last = max((at for readings in campaigns for at in readings), default=0)
+    minute = range(last - MINUTE_MS, last + 1)
+    delivered, failed, sent = (growth(campaigns, name, minute) for name in ("delivered", "failed", "sent"))
     return RecentProvider(
         provider=provider,
-        sent=rates(readings, "sent", steps_until(now_ms)),
+        sent=rates_together(campaigns, "sent", steps_until(now_ms)),
         failed_share=[
-            _failed_share(readings, end) for end in range(now_ms // STRIP_MS * STRIP_MS - SPAN_MS, now_ms, STRIP_MS)
+            _failed_share(campaigns, range(start - STEP_MS, start + STRIP_MS))
+            for start in range(now_ms // STRIP_MS * STRIP_MS - SPAN_MS, now_ms, STRIP_MS)
         ],
         per_s=round(sent * SECOND_MS / MINUTE_MS, 1),
         success=round(delivered / (delivered + failed), 4) if delivered + failed else None,
@@ -108,21 +140,18 @@ def recent_provider(provider: str, readings: Readings, now_ms: int) -> RecentPro
     )
 
 
-def _growth(readings: Readings, name: str, span_ms: int) -> int:
-    """Over the last `span_ms` of readings."""
-    if not readings:
-        return 0
-    last = max(readings)
-    first = min((at for at in readings if at >= last - span_ms), default=last)
-    return max(0, int(readings[last][name]) - int(readings[first][name]))
+def growth(campaigns: list[Readings], name: str, span: range) -> int:
+    """Within `span` (ms), from each campaign's first reading in it to the last; never below 0."""
+    inside = [[at for at in readings if at in span] for readings in campaigns]
+    return sum(
+        max(0, int(readings[max(times)][name]) - int(readings[min(times)][name]))
+        for readings, times in zip(campaigns, inside, strict=True)
+        if times
+    )
 
 
-def _failed_share(readings: Readings, start: int) -> float | None:
-    inside = [at for at in readings if start - STEP_MS <= at < start + STRIP_MS]
-    if len(inside) < 2:
-        return None
-    first, last = readings[min(inside)], readings[max(inside)]
-    failed, delivered = (max(0, int(last[name]) - int(first[name])) for name in ("failed", "delivered"))
+def _failed_share(campaigns: list[Readings], span: range) -> float | None:
+    failed, delivered = (growth(campaigns, name, span) for name in ("failed", "delivered"))
     return round(failed / (failed + delivered), 4) if failed + delivered else None
 
 
@@ -132,7 +161,7 @@ def _sender(seconds: list[dict[str, Any]], steps: list[int]) -> tuple[list[float
     events: list[RecentEvent] = []
     before: dict[str, Any] | None = None
     for row in seconds:
-        at_ms = int(row["at"].timestamp() * 1000)
+        at_ms = ms_of(row["at"])
         allowed[at_ms // STEP_MS * STEP_MS] = row["allowed_per_s"]
         if before and (what := _change(before, row)) and at_ms >= steps[0]:
             events.append(RecentEvent(at=at_ms // SECOND_MS, what=what))

@@ -12,16 +12,12 @@ State = Literal["act", "paused", "done", "ready", "watch", "ok"]
 WORDS: dict[State, str] = {
     "act": "Act now.", "paused": "Paused.", "done": "Done.", "ready": "Ready.", "watch": "Watch.", "ok": "On track.",
 }  # fmt: skip
-_SHORT: dict[State, str] = {
-    "act": "Act now", "paused": "Paused", "done": "Done", "ready": "Ready", "watch": "Watch", "ok": "On track",
-}  # fmt: skip
 USUAL_FAILING = 0.05
 """Where no earlier campaign says what is usual."""
 _ALARM_TIMES = 3
 _LATE = 0.10
 _ENOUGH = 20
-STEADY_SUCCESS = 0.90
-"""A provider below it over the last minute has left its usual range."""
+_STEADY_SUCCESS = 0.90
 
 
 class Verdict(BaseModel):
@@ -44,17 +40,17 @@ class ProviderNow(Struct, frozen=True):
 
 
 class Facts(Struct, frozen=True, kw_only=True):
-    """What the rules go by; shares from 0 to 1."""
+    """What the rules go by; shares from 0 to 1. Audience, what of it is sendable, gap: None where no plan tells."""
 
     pace: Pace
-    audience: int
-    sendable: int
+    audience: int | None
+    sendable: int | None
     sent: int
     delivered_share: float | None
     failed_share: float | None
     read_share: float | None
     queued: int
-    gap: int
+    gap: int | None
     wrong_checks: int
     failing_now: float | None
     """Of what was decided in the last minute."""
@@ -70,8 +66,9 @@ def judge(facts: Facts) -> Verdict:
     return _act(facts) or _phase(facts) or _watch(facts) or _on_track(facts)
 
 
-def state_word(state: State) -> str:
-    return _SHORT[state]
+def is_weak(success: float | None, decided: int) -> bool:
+    """Whether a provider, over the last minute, has left its usual range."""
+    return decided >= _ENOUGH and success is not None and success < _STEADY_SUCCESS
 
 
 def _act(facts: Facts) -> Verdict | None:
@@ -142,7 +139,8 @@ def _phase(facts: Facts) -> Verdict | None:
             "done", f"{_percent(facts.delivered_share)} delivered, {_percent(facts.failed_share)} failed.", more
         )
     if pace.phase == "ready":
-        return _verdict("ready", f"{facts.audience:,} messages are planned.", "It has not begun.")
+        planned = "No plan is known." if facts.audience is None else f"{facts.audience:,} messages are planned."
+        return _verdict("ready", planned, "It has not begun.")
     return None
 
 
@@ -155,7 +153,7 @@ def _watch(facts: Facts) -> Verdict | None:
             f"{_percent(late)} later than at its average pace: {why}. Nobody has to act yet.",
             done_at=facts.pace.done_at,
         )  # fmt: skip
-    weak = next((route for route in facts.providers if _is_weak(route)), None)
+    weak = next((route for route in facts.providers if is_weak(route.success, route.decided)), None)
     if weak and facts.pace.phase == "running":
         return _verdict(
             "watch", f"{weak.provider} delivers only {_percent(weak.success)}.",
@@ -170,10 +168,6 @@ def _watch(facts: Facts) -> Verdict | None:
     return None
 
 
-def _is_weak(route: ProviderNow) -> bool:
-    return route.decided >= _ENOUGH and route.success is not None and route.success < STEADY_SUCCESS
-
-
 def _on_track(facts: Facts) -> Verdict:
     return _verdict("ok", _progress(facts), "Nobody has to act.", done_at=facts.pace.done_at)
 
@@ -184,6 +178,8 @@ def _progress(facts: Facts) -> str:
 
 
 def _sent(facts: Facts) -> str:
+    if facts.sendable is None:
+        return f"{facts.sent:,}"
     whole = facts.sendable or facts.sent
     return f"{100 * min(1.0, facts.sent / whole):.0f}%" if whole else "0%"
 

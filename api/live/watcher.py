@@ -21,7 +21,7 @@ from msgspec import Struct
 from api.context import Context
 from api.live.counted import QUESTIONS, read_counted
 from api.live.exactness import read_exactness
-from api.live.pace import Pace, pace_of
+from api.live.pace import Pace, pace_of, sent_last
 from api.live.recent import (
     SPAN_MS,
     STEP_MS,
@@ -32,21 +32,20 @@ from api.live.recent import (
     recent_provider,
 )  # fmt: skip
 from api.live.snapshot import AllProviders, Exactness, FailureLine, Freshness, ProviderLine, Snapshot
-from api.live.verdict import STEADY_SUCCESS, USUAL_FAILING, Facts, ProviderNow, judge
+from api.live.verdict import USUAL_FAILING, Facts, ProviderNow, is_weak, judge
 from api.reports.accounting import Accounting, accounting_of
 from api.reports.comparison import Comparison, Curve, compare, read_curves
 from api.reports.cost import Cost, read_cost
 from api.reports.failures import Failing, read_reasons
-from api.reports.funnel import Attempts, Funnel, rates_of, read_funnel
+from api.reports.funnel import Attempts, Funnel, rates_of, read_funnel, share
 from api.reports.latency import Latency, cells_of, latency_of
 from api.reports.plan import Plan, read_plan
 from api.reports.timeline import read_heatmap
-from schemas.times import DAY_MS, MINUTE_MS, SECOND_MS
+from schemas.times import DAY_MS, MINUTE_MS, SECOND_MS, ms_of
 
 SLOW_EVERY_S = 10.0
 _CURVES_EVERY_S = 300.0
 _STALE_FLOWS_MS = MINUTE_MS
-_ENOUGH = 20
 _OLD_PULSE_MS = MINUTE_MS
 Answer = TypeVar("Answer")
 
@@ -78,6 +77,7 @@ class Slow(Struct, frozen=True):
     heatmap: list[list[int]] | None
     curves: list[Curve]
     exactness: Exactness
+    active_at_ms: int | None
     counted_at: datetime | None
 
 
@@ -146,7 +146,7 @@ class Watcher:
             if question not in counted.answers
         }
         exactness, plan = self._go(read_exactness, context), plan_told.result()
-        cost = self._go(read_cost, context, plan)
+        cost, active = self._go(read_cost, context, plan), self._go(sent_last, context, [name])
 
         def answers() -> Slow:
             told = counted.answers | {question: rows.result() for question, rows in asked.items()}
@@ -155,13 +155,14 @@ class Watcher:
                 told["channels"],
                 told["provider_latency"],
                 latency_of(cells_of(told["maturity"]), plan.sla_p95_ms, exact=False),
-                accounting_of(told["accounting"], plan.audience or 0),
+                accounting_of(told["accounting"], plan.audience),
                 Attempts(**told["attempts"][0]),
                 cost.result(),
                 told["timeline_steps"],
                 self._heatmap(told["timeline_steps"]),
                 self._earlier(plan),
                 exactness.result(),
+                active.result().get(name),
                 counted.at,
             )
 
@@ -188,13 +189,11 @@ class Watcher:
         """`asked`: providers; None: as the pulse read them last."""
         queued = _queued(fast, slow)
         behind_ms = fast.flows[0]["lag_ms"] if fast.flows else 0
-        sent_minutes = [row for row in slow.minutes if row["status"] in ("accepted", "sent")]
         pace = pace_of(
             fast.seconds, fast.ends, sent=fast.funnel.sent, queued=queued, audience=slow.plan.audience or 0,
-            now_ms=fast.at_ms, behind_ms=behind_ms,
-            active_at_ms=_ms(sent_minutes[-1]["step"]) + MINUTE_MS if sent_minutes else None,
+            now_ms=fast.at_ms, behind_ms=behind_ms, active_at_ms=slow.active_at_ms,
         )  # fmt: skip
-        accepted = [(float(_ms(row["step"])), row["messages"]) for row in slow.minutes if row["status"] == "accepted"]
+        accepted = [(float(ms_of(row["step"])), row["messages"]) for row in slow.minutes if row["status"] == "accepted"]
         comparison = compare(slow.curves, accepted, fast.at_ms - behind_ms)
         read_at, rows = self._table(fast, asked)
         providers = [_provider(row, fast, slow, pace) for row in rows if row["provider"]]
@@ -249,11 +248,12 @@ class Watcher:
         failing = sum(route.decided * (1 - (route.success or 0)) for route in now) / decided if decided else None
         usual = next((usual.highest for usual in comparison.usual if usual.status == "failed"), 0.0)
         p95_ms = next((row.p95_ms for row in slow.latency.percentiles if row.status == "delivered"), None)
+        audience = slow.accounting.audience
         screened = sum(line.messages for line in slow.accounting.lines if line.what.startswith("screened"))
         return Facts(
             pace=pace,
-            audience=slow.accounting.audience,
-            sendable=slow.accounting.audience - screened,
+            audience=audience,
+            sendable=None if audience is None else audience - screened,
             sent=fast.funnel.sent,
             delivered_share=rates.delivered,
             failed_share=rates.failed,
@@ -279,9 +279,9 @@ class Watcher:
 
 def _provider(row: dict[str, Any], fast: Fast, slow: Slow, pace: Pace) -> ProviderLine:
     name = row["provider"]
-    recent = recent_provider(name, fast.readings.get(name, {}), fast.at_ms)
+    recent = recent_provider(name, [fast.readings.get(name, {})], fast.at_ms)
     late = next((found for found in slow.provider_latency if found["provider"] == name), None)
-    weak = recent.decided >= _ENOUGH and recent.success is not None and recent.success < STEADY_SUCCESS
+    weak = is_weak(recent.success, recent.decided)
     sent = row["sent"]
     return ProviderLine(
         provider=name,
@@ -289,9 +289,9 @@ def _provider(row: dict[str, Any], fast: Fast, slow: Slow, pace: Pace) -> Provid
         state="alert" if weak and pace.phase == "running" else "steady" if recent.decided or recent.per_s else "quiet",
         sent=sent,
         per_s=recent.per_s,
-        delivered_rate=_share(row["delivered"], sent),
-        read_rate=_share(row["read"], sent) if row["read"] else None,
-        failed_rate=_share(row["failed"], sent),
+        delivered_rate=share(row["delivered"], sent),
+        read_rate=share(row["read"], sent) if row["read"] else None,
+        failed_rate=share(row["failed"], sent),
         p50_ms=late["p50_ms"] if late else None,
         p95_ms=late["p95_ms"] if late else None,
         success=recent.success,
@@ -304,9 +304,9 @@ def _all_providers(rows: list[dict[str, Any]], read_at: datetime | None) -> AllP
     row = next((row for row in rows if not row["provider"]), dict.fromkeys(("sent", "delivered", "read", "failed"), 0))
     return AllProviders(
         sent=row["sent"],
-        delivered_rate=_share(row["delivered"], row["sent"]),
-        read_rate=_share(row["read"], row["sent"]),
-        failed_rate=_share(row["failed"], row["sent"]),
+        delivered_rate=share(row["delivered"], row["sent"]),
+        read_rate=share(row["read"], row["sent"]),
+        failed_rate=share(row["failed"], row["sent"]),
         read_at=read_at,
     )
 
@@ -318,7 +318,7 @@ def _queued(fast: Fast, slow: Slow) -> int:
 
 
 def _decided(fast: Fast, provider: str) -> int:
-    return recent_provider(provider, fast.readings.get(provider, {}), fast.at_ms).decided
+    return recent_provider(provider, [fast.readings.get(provider, {})], fast.at_ms).decided
 
 
 def _failure_line(failure: Failing, fast: Fast) -> FailureLine:
@@ -331,11 +331,3 @@ def _failure_line(failure: Failing, fast: Fast) -> FailureLine:
 def reason_key(provider: str, error_code: str) -> str:
     """As `pulse.reasons` names it."""
     return f"{provider} {error_code}"
-
-
-def _share(part: int, whole: int) -> float | None:
-    return round(part / whole, 6) if whole else None
-
-
-def _ms(at: datetime) -> int:
-    return int(at.timestamp() * 1000)

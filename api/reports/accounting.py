@@ -15,22 +15,23 @@ class AccountingLine(BaseModel):
 
 
 class Accounting(BaseModel):
-    """A message counts in the first line that holds of it. `gap` is 0 when the lines sum up to the audience."""
+    """A message counts in the first line that holds of it. `gap` is 0 when the lines sum up to the audience; both are
+    null where no plan tells of one."""
 
-    audience: int = Field(examples=[200_000])
+    audience: int | None = Field(examples=[200_000])
     lines: list[AccountingLine]
-    gap: int = Field(description="Messages known beyond the audience", examples=[0])
+    gap: int | None = Field(description="Messages known beyond the audience", examples=[0])
 
     def of(self, what: str) -> int:
         """Messages of one line, 0 where it does not stand."""
         return next((line.messages for line in self.lines if line.what == what), 0)
 
 
-def read_accounting(context: Context, campaign_id: str, audience: int) -> Accounting:
+def read_accounting(context: Context, campaign_id: str, audience: int | None) -> Accounting:
     return accounting_of(context.rows("accounting", campaign_id=campaign_id), audience)
 
 
-def accounting_of(rows: list[dict[str, Any]], audience: int) -> Accounting:
+def accounting_of(rows: list[dict[str, Any]], audience: int | None) -> Accounting:
     lines = [AccountingLine(what=row["what"], messages=row["messages"]) for row in rows if row["what"] != _OVERDRAWN]
     total = sum(line.messages for line in lines)
-    return Accounting(audience=audience, lines=lines, gap=total - audience)
+    return Accounting(audience=audience, lines=lines, gap=None if audience is None else total - audience)

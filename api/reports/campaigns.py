@@ -7,13 +7,12 @@ from pydantic import AwareDatetime, BaseModel, Field
 
 from api.access import CanRead
 from api.context import Asking, Context
-from api.live.pace import SILENT_AFTER_MS, Phase, why_paused
+from api.live.pace import Phase, phase_of, sent_last
 from api.problems import documented
 from api.reports.funnel import share
 from schemas.times import MINUTE_MS
 
 router = APIRouter(prefix="/api/campaigns", tags=["reports"], dependencies=[CanRead])
-_SETTLES_MS = 10 * MINUTE_MS
 
 
 class CampaignLine(BaseModel):
@@ -54,14 +53,15 @@ def list_campaigns(
     rows = asking.rows("campaigns", search=search, at_most=at_most, skip=skip)
     told_ms = asking.clock() - lag_ms(asking)
     total = asking.rows("campaigns_count", search=search)[0]["campaigns"]
-    return CampaignPage(total=total, campaigns=[_line(row, told_ms) for row in rows])
+    active = sent_last(asking, [row["campaign_id"] for row in rows if row["last_at"] is None])
+    return CampaignPage(total=total, campaigns=[_line(row, active.get(row["campaign_id"]), told_ms) for row in rows])
 
 
-def _line(row: dict[str, Any], told_ms: int) -> CampaignLine:
-    told = {name: row.pop(name) for name in ("queue", "in_flight", "slower_because")}
+def _line(row: dict[str, Any], active_at_ms: int | None, told_ms: int) -> CampaignLine:
+    told = {name: row.pop(name) for name in ("queue", "in_flight", "slower_because")} | {"last_at": row["last_at"]}
     return CampaignLine(
         **row,
-        phase=_phase(row, told, told_ms),
+        phase=phase_of(told if row["last_at"] else None, active_at_ms, told_ms),
         delivered_rate=share(row["delivered"], row["sent"]),
         read_rate=share(row["read"], row["sent"]) if row["read"] else None,
         failed_rate=share(row["failed"], row["sent"]),
@@ -72,16 +72,3 @@ def lag_ms(context: Context) -> int:
     """How far the slowest lane is behind; 0 where no flow tells."""
     rows = context.rows("freshness", since=context.clock() - MINUTE_MS)
     return int(rows[0]["lag_ms"]) if rows else 0
-
-
-def _phase(row: dict[str, Any], told: dict[str, Any], now_ms: int) -> Phase:
-    """As the campaign's own page says, from the sender's last word alone."""
-    if row["last_at"] is None:
-        if not row["sent"]:
-            return "ready"
-        return "running" if now_ms - row["frozen_at"].timestamp() * 1000 < _SETTLES_MS else "done"
-    if why_paused(told["slower_because"]) is not None:
-        return "paused"
-    if told["queue"] == 0:
-        return "done"
-    return "silent" if now_ms - row["last_at"].timestamp() * 1000 > SILENT_AFTER_MS else "running"

@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field
 from api.context import Context
 from api.reports.latency import Cells, read_cells
 from api.reports.plan import Plan
-from schemas.times import DAY_MS, MINUTE_MS, SECOND_MS
+from schemas.times import DAY_MS, MINUTE_MS, SECOND_MS, ms_of
 
 MOST_EARLIER = 8
 _SHOWN = ("delivered", "read", "clicked", "failed")
@@ -61,7 +61,7 @@ class Curve(Struct, frozen=True):
 
 
 def read_curves(context: Context, plan: Plan) -> list[Curve]:
-    before = int(plan.frozen_at.timestamp() * 1000) if plan.frozen_at else context.clock()
+    before = ms_of(plan.frozen_at) if plan.frozen_at else context.clock()
     found = context.rows(
         "earlier_campaigns", campaign_id=plan.campaign_id, channel=plan.channel, before=before, at_most=MOST_EARLIER
     )

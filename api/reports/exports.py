@@ -17,6 +17,7 @@ from api.noted import note
 from api.problems import documented
 from api.reports.plan import read_plan
 from api.reports.rows import Choice, read_page
+from api.reports.timeline import FAR_S
 
 router = APIRouter(
     prefix="/api/campaigns/{campaign_id}/export", tags=["exports"], dependencies=[CanExport], responses=documented(404)
@@ -70,7 +71,7 @@ def _file(body: Iterator[bytes], campaign_id: str, what: What, ending: str) -> S
 def _pages(context: Context, campaign_id: str, what: What) -> Iterator[pl.DataFrame]:
     """At least one, so that an empty file has its columns."""
     if what == "counts":
-        yield context.ask("timeline_steps", campaign_id=campaign_id, step_s=60, since=0, before=4_102_444_800)
+        yield context.ask("timeline_steps", campaign_id=campaign_id, step_s=60, since=0, before=FAR_S)
         return
     after = -1
     while True:

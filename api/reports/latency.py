@@ -41,7 +41,9 @@ class Latency(BaseModel):
     parts: list[Part] = Field(description="Empty where too few messages have the reports that it takes")
     delivered: list[LatencyCell] = Field(description="Messages by time from sending to delivery")
     within_sla: float | None = Field(
-        description="Share of those delivered that were within the promised time", examples=[0.9712]
+        description="At least this share of those delivered was within the promised time: those of the cell that it"
+        " falls in are left out. null: none is promised, or nothing delivered",
+        examples=[0.9712],
     )
 
 

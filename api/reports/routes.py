@@ -1,6 +1,5 @@
 """`GET /api/campaigns/{id}/…`: one report each, the question answered by a file in sql/queries."""
 
-from enum import IntEnum
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -18,22 +17,12 @@ from api.reports.funnel import Attempts, Funnel, Rates, rates_of, read_attempts,
 from api.reports.latency import Latency, latency_of, read_cells
 from api.reports.plan import read_plan
 from api.reports.splits import Dimension, Split, read_split
-from api.reports.timeline import Heatmap, Timeline, read_heatmap, read_timeline
+from api.reports.timeline import Heatmap, Step, Timeline, read_heatmap, read_timeline
+from schemas.times import ms_of
 
 router = APIRouter(
     prefix="/api/campaigns/{campaign_id}", tags=["reports"], dependencies=[CanRead], responses=documented(404)
 )
-
-
-class Step(IntEnum):
-    """Seconds."""
-
-    MINUTE = 60
-    FIVE_MINUTES = 300
-    QUARTER = 900
-    HOUR = 3_600
-    SIX_HOURS = 21_600
-    DAY = 86_400
 
 
 Shown = Literal["accepted", "sent", "delivered", "read", "clicked", "failed", "complained", "unsubscribed"]
@@ -120,7 +109,7 @@ def read_cost_report(asking: Asking, campaign_id: CampaignId) -> Cost:
 @router.get("/accounting")
 def read_accounting_report(asking: Asking, campaign_id: CampaignId) -> Accounting:
     """Where every message of the audience is."""
-    return read_accounting(asking, campaign_id, read_plan(asking, campaign_id).audience or 0)
+    return read_accounting(asking, campaign_id, read_plan(asking, campaign_id).audience)
 
 
 @router.get("/comparison")
@@ -128,5 +117,5 @@ def read_comparison_report(asking: Asking, campaign_id: CampaignId) -> Compariso
     """What was usual in earlier campaigns of the channel, for messages as old as these."""
     plan = read_plan(asking, campaign_id)
     points = read_timeline(asking, campaign_id, 60, None, None).points
-    sent = [(point.at.timestamp() * 1000, point.messages.get("accepted", 0)) for point in points]
+    sent = [(float(ms_of(point.at)), point.messages.get("accepted", 0)) for point in points]
     return compare(read_curves(asking, plan), [(at, count) for at, count in sent if count], asking.clock())

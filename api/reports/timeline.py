@@ -1,18 +1,29 @@
 """When did messages first reach each status? In steps, and as a grid of weekdays and hours."""
 
 from datetime import UTC, datetime, timedelta
+from enum import IntEnum
 from zoneinfo import ZoneInfo
 
 import polars as pl
 from pydantic import AwareDatetime, BaseModel, Field
 
 from api.context import Context
-from schemas.times import SECOND_MS
+from schemas.times import LATEST_MS, SECOND_MS
 
-STEPS_S = (60, 300, 900, 3600, 21_600, 86_400)
+FAR_S = LATEST_MS // SECOND_MS
+"""Behind every minute."""
 _MOST_STEPS = 400
-_FAR_S = 4_102_444_800
-"""2100."""
+
+
+class Step(IntEnum):
+    """Seconds."""
+
+    MINUTE = 60
+    FIVE_MINUTES = 300
+    QUARTER = 900
+    HOUR = 3_600
+    SIX_HOURS = 21_600
+    DAY = 86_400
 
 
 class TimelinePoint(BaseModel):
@@ -44,8 +55,8 @@ def read_timeline(
     context: Context, campaign_id: str, step_s: int | None, since: datetime | None, before: datetime | None
 ) -> Timeline:
     """`step_s` None: the finest that gives at most 400 points."""
-    first, last = _seconds(since, 0), _seconds(before, _FAR_S)
-    minutes = _steps(context, campaign_id, step_s or 60, first, last)
+    first, last = _seconds(since, 0), _seconds(before, FAR_S)
+    minutes = _steps(context, campaign_id, step_s or Step.MINUTE, first, last)
     chosen = step_s or _fitting(minutes)
     points: dict[datetime, dict[str, int]] = {}
     for status, step, messages in minutes.iter_rows():
@@ -63,8 +74,8 @@ def read_timeline(
 
 def read_heatmap(context: Context, campaign_id: str, status: str, zone: ZoneInfo) -> Heatmap:
     grid = [[0] * 24 for _ in range(7)]
-    # Quarters of an hour: what zones are apart by.
-    for found, step, messages in _steps(context, campaign_id, 900, 0, _FAR_S).iter_rows():
+    # What zones are apart by.
+    for found, step, messages in _steps(context, campaign_id, Step.QUARTER, 0, FAR_S).iter_rows():
         if found == status:
             local = step.astimezone(zone)
             grid[local.weekday()][local.hour] += messages
@@ -77,13 +88,13 @@ def _steps(context: Context, campaign_id: str, step_s: int, since: int, before: 
 
 def _fitting(minutes: pl.DataFrame) -> int:
     if not len(minutes):
-        return STEPS_S[0]
+        return Step.MINUTE
     steps = minutes["step"]
     earliest, latest = steps.dt.epoch("ms").min(), steps.dt.epoch("ms").max()
     assert isinstance(earliest, int)
     assert isinstance(latest, int)
     span_s = (latest - earliest) / SECOND_MS
-    return next((step for step in STEPS_S if span_s / step <= _MOST_STEPS), STEPS_S[-1])
+    return next((step for step in Step if span_s / step <= _MOST_STEPS), Step.DAY)
 
 
 def _floor(at: datetime, step_s: int) -> datetime:
@@ -92,4 +103,4 @@ def _floor(at: datetime, step_s: int) -> datetime:
 
 
 def _seconds(at: datetime | None, otherwise: int) -> int:
-    return otherwise if at is None else min(max(int(at.timestamp()), 0), _FAR_S)
+    return otherwise if at is None else min(max(int(at.timestamp()), 0), FAR_S)

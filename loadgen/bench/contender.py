@@ -10,11 +10,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from loadgen import proc
 from loadgen.bench.contest import Task
 from loadgen.processes import environment
 from schemas.errors import TidemarkError
 
-TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 _READY_WITHIN_S = 120.0
 
 
@@ -120,17 +120,12 @@ class Usage(NamedTuple):
 
 
 def tree_usage(pid: int) -> Usage:
-    """Processor time (proc(5), fields 14 to 17: those that ended and were waited for count with their parent) and the
-    sum of the processes' greatest memory. From /proc, as `getrusage` gives a child the peak of who started it."""
+    """Processor time (those that ended and were waited for count with their parent), and the sum of the processes'
+    greatest memory."""
     cpu_s, peak_mb = 0.0, 0.0
     for one in _tree(pid):
-        try:
-            fields = Path(f"/proc/{one}/stat").read_text().rpartition(")")[2].split()
-            status = Path(f"/proc/{one}/status").read_text()
-        except OSError:
-            continue  # it has ended meanwhile
-        cpu_s += sum(map(int, fields[11:15])) / TICKS_PER_S
-        peak_mb += sum(int(line.split()[1]) / 1024 for line in status.splitlines() if line.startswith("VmHWM"))
+        with contextlib.suppress(OSError):  # it has ended meanwhile
+            cpu_s, peak_mb = cpu_s + proc.cpu_s(one, with_ended=True), peak_mb + proc.peak_rss_mb(one)
     return Usage(cpu_s, peak_mb)
 
 

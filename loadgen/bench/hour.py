@@ -6,12 +6,12 @@ clock is put past the window's length, `expired`.
 """
 
 import json
+import os
 import sys
 import threading
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import bytewax.operators as op
 import numpy as np
@@ -26,6 +26,7 @@ from flows.stats import LaneStats
 from flows.status_batch import STATUS_TYPE, Part, cut
 from flows.stopping import Stop
 from flows.window import BUCKET_MS, SHARDS, DedupWindow, Judged, Window
+from loadgen.proc import rss_mb
 from schemas.settings import Settings
 from schemas.times import HOUR_MS
 
@@ -198,11 +199,6 @@ class HeldHour:
         self._thread.join()
 
 
-def rss_mb() -> float:
-    """Of this process, now."""
-    return int(Path("/proc/self/status").read_text().partition("VmRSS:")[2].split()[0]) / 1024
-
-
 def main() -> None:
     task = HourTask(**json.loads(sys.argv[1]))
     resumes = recovery_folder(Settings(recovery=task.folder), "hour").exists()
@@ -220,7 +216,13 @@ def main() -> None:
 
 def _tell(what: str, held: HeldHour, seconds: float) -> None:
     ids, table_bytes = held.window.size()
-    told = {"what": what, "seconds": seconds, "rss_mb": rss_mb(), "ids": ids, "table_mb": table_bytes / (1 << 20)}
+    told = {
+        "what": what,
+        "seconds": seconds,
+        "rss_mb": rss_mb(os.getpid()),
+        "ids": ids,
+        "table_mb": table_bytes / (1 << 20),
+    }
     tally = held.tally
     print(json.dumps(told | {"passed": tally.passed, "batches": tally.batches, "stalls_s": tally.stalls_s}), flush=True)
 

@@ -16,7 +16,8 @@ from pathlib import Path
 from msgspec import Struct
 
 from loadgen.bench.arena import Arena
-from loadgen.bench.contender import TICKS_PER_S
+from loadgen.proc import TICKS_PER_S
+from loadgen.processes import last_line
 from schemas.errors import TidemarkError
 
 STAGES = ("consume", "decode", "hash", "window", "convert", "insert", "other")
@@ -87,7 +88,7 @@ def _spy(pid: int, kind: str, into: Path) -> Callable[[], None]:
         spy.send_signal(signal.SIGINT)
         _, said = spy.communicate(timeout=60)
         if not into.exists():
-            raise TidemarkError(f"py-spy: {(said.strip().splitlines() or ['it said nothing'])[-1][:300]}")
+            raise TidemarkError(f"py-spy: {last_line(said)}")
 
     return end
 

@@ -12,9 +12,9 @@ import argparse
 import resource
 import statistics
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -27,12 +27,14 @@ from api.live.closing import close_campaign, count_splits
 from api.live.counted import count_answers
 from api.live.watcher import Watcher
 from api.reports.splits import read_split
+from api.reports.timeline import FAR_S
 from loadgen.bench.arriving import Arriving
 from loadgen.bench.national import CAMPAIGN, fill
 from loadgen.bench.watching import watch
 from loadgen.command import parser, scratch
-from loadgen.processes import Flow, variables, wait_until_served
-from schemas.errors import UsageError
+from loadgen.proc import peak_rss_mb
+from loadgen.processes import Flow, last_line, variables, wait_until_served
+from schemas.errors import TidemarkError, UsageError
 from schemas.settings import Settings
 from sql.cli import progress
 from sql.warehouse import Warehouse
@@ -41,6 +43,9 @@ _EXPORTED = 1_000_000
 _ROUNDS = 100
 _WARM_ROUNDS = 5
 _PER_MINUTE = "10000000"
+_ANSWERS_WITHIN_S = 60.0
+Figures = dict[str, float]
+"""Some fields of the report."""
 
 
 class Report(Struct):
@@ -108,70 +113,71 @@ def _place(folder: Path | None) -> Iterator[tuple[Settings, Path]]:
 
 
 def measure(settings: Settings, folder: Path, arguments: argparse.Namespace) -> Report:
+    """Each part returns its fields of the report. Raises TidemarkError."""
     start_ms = fill(settings, arguments.messages)
     _allow_many_files()
-    with ExitStack() as ends:
-        engine = ends.enter_context(_process(("-m", "sql.serve", "--port", "0"), settings, folder / "engine.log"))
+    with _tables(settings, folder) as (context, watcher):
+        context.warehouse.command("SYSTEM STOP MERGES")
+        found = _counted(context, watcher)
+        with _api(settings, folder) as (url, api), httpx.Client(timeout=60) as client:
+            page = f"{url}/api/campaigns/{CAMPAIGN}"
+
+            def ask() -> None:
+                client.get(page).raise_for_status()
+
+            _times_ms(ask, _WARM_ROUNDS)
+            progress("exporting")
+            found |= _exported(client, page, api)
+            progress("asking")
+            found |= _asked(watcher, ask, arguments.rounds, "")
+            context.warehouse.command("SYSTEM START MERGES")
+            progress("asking, while events arrive")
+            with Arriving(settings, start_ms, arguments.messages) as arriving:
+                found |= _asked(watcher, ask, arguments.rounds, "_under_load")
+            progress("watching")
+            found |= _watched(url, arguments.viewers, api)
+        events = int(context.warehouse.query("SELECT count() FROM status_events").item())
+    found |= {"messages": arguments.messages, "events": events, "events_per_s_under_load": arriving.per_s}
+    return msgspec.convert(found, Report)
+
+
+@contextmanager
+def _tables(settings: Settings, folder: Path) -> Iterator[tuple[Context, Watcher]]:
+    """In an engine of their own."""
+    with _process(("-m", "sql.serve", "--port", "0"), settings, folder / "engine.log") as engine:
         wait_until_served(settings, [engine], 60)
-        warehouse = ends.enter_context(Warehouse(settings.clickhouse))
-        warehouse.command("SYSTEM STOP MERGES")
-        context = Context(warehouse, settings, settings.now())
-        watcher = Watcher(context, CAMPAIGN, ends.enter_context(ThreadPoolExecutor(4)))
-        for table in ("closed_minutes", "closed_sets", "split_counts", "counted_answers"):
-            warehouse.command(f"TRUNCATE TABLE {table}")
-        without = [
-            _median_ms(action, 3) for action in (watcher.page, lambda: _timeline(context), lambda: _split(context))
-        ]
-        progress("counting")
-        close_campaign(context, CAMPAIGN)
-        count_splits(context, CAMPAIGN)
-        count_answers(context, CAMPAIGN)
-        counted = [_median_ms(action, 5) for action in (lambda: _timeline(context), lambda: _split(context))]
-        url, api = _start_api(ends, settings, folder)
-        page = f"{url}/api/campaigns/{CAMPAIGN}"
-        client = ends.enter_context(httpx.Client(timeout=60))
-        ask = lambda: client.get(page).raise_for_status()  # noqa: E731
-        _times_ms(ask, _WARM_ROUNDS)
-        progress("exporting")
-        rows, seconds = _export(client, page)
-        exported_mb = _rss_mb(api, "VmHWM")
-        progress("asking")
-        tick_ms, page_ms = _times_ms(watcher.fast, arguments.rounds), _times_ms(ask, arguments.rounds)
-        warehouse.command("SYSTEM START MERGES")
-        progress("asking, while events arrive")
-        with Arriving(settings, start_ms, arguments.messages) as arriving:
-            loaded_tick_ms = _times_ms(watcher.fast, arguments.rounds)
-            loaded_page_ms = _times_ms(ask, arguments.rounds)
-        progress("watching")
-        watched = watch(url, CAMPAIGN, arguments.viewers, api.pid)
-        events = int(warehouse.query("SELECT count() FROM status_events").item())
-    return Report(
-        messages=arguments.messages,
-        events=events,
-        live_tick_p50_ms=statistics.median(tick_ms),
-        live_tick_p99_ms=_p99(tick_ms),
-        live_tick_p99_ms_under_load=_p99(loaded_tick_ms),
-        campaign_page_p50_ms=statistics.median(page_ms),
-        campaign_page_p99_ms=_p99(page_ms),
-        campaign_page_p50_ms_under_load=statistics.median(loaded_page_ms),
-        campaign_page_p99_ms_under_load=_p99(loaded_page_ms),
-        campaign_page_without_counts_ms=without[0],
-        events_per_s_under_load=arriving.per_s,
-        timeline_without_counts_ms=without[1],
-        timeline_ms=counted[0],
-        split_without_counts_ms=without[2],
-        split_ms=counted[1],
-        export_rows=rows,
-        export_seconds=seconds,
-        export_peak_rss_mb=exported_mb,
-        viewers=watched.viewers,
-        snapshots_per_tick=watched.snapshots_per_tick,
-        median_viewer_ms=watched.median_ms,
-        slowest_viewer_ms=watched.slowest_ms,
-        watching_cpu_share=watched.cpu_share,
-        watching_rss_mb=watched.rss_mb,
-        viewers_cpu_share=watched.viewers_cpu_share,
-    )
+        with Warehouse(settings.clickhouse) as warehouse, ThreadPoolExecutor(4) as pool:
+            context = Context(warehouse, settings, settings.now())
+            yield context, Watcher(context, CAMPAIGN, pool)
+
+
+@contextmanager
+def _api(settings: Settings, folder: Path) -> Iterator[tuple[str, Flow]]:
+    """Its address, once it answers."""
+    url = f"http://127.0.0.1:{settings.http_port}"
+    with _process(("-m", "api"), settings, folder / "api.log") as api:
+        deadline_s = time.monotonic() + _ANSWERS_WITHIN_S
+        while not _answers(url):
+            if not api.running() or time.monotonic() > deadline_s:
+                raise TidemarkError(f"the API did not start: {last_line(api.said())}")
+            time.sleep(0.1)
+        yield url, api
+
+
+def _answers(url: str) -> bool:
+    try:
+        return httpx.get(f"{url}/readyz", timeout=5).status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+@contextmanager
+def _process(arguments: tuple[str, ...], settings: Settings, log: Path) -> Iterator[Flow]:
+    flow = Flow(arguments, variables(settings), log)
+    try:
+        yield flow
+    finally:
+        flow.kill()
 
 
 def _allow_many_files() -> None:
@@ -180,40 +186,35 @@ def _allow_many_files() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
-def _start_api(ends: ExitStack, settings: Settings, folder: Path) -> tuple[str, Flow]:
-    port = settings.http_port
-    api = ends.enter_context(_process(("-m", "api"), settings, folder / "api.log"))
-    url = f"http://127.0.0.1:{port}"
-    for _ in range(600):
-        try:
-            if httpx.get(f"{url}/readyz", timeout=5).status_code == 200:
-                return url, api
-        except httpx.TransportError:
-            time.sleep(0.1)
-    raise RuntimeError(f"the API did not start: {api.said()}")
-
-
-class _process:  # noqa: N801 - a context manager
-    def __init__(self, arguments: tuple[str, ...], settings: Settings, log: Path) -> None:
-        self._flow = Flow(arguments, variables(settings), log)
-
-    def __enter__(self) -> Flow:
-        return self._flow
-
-    def __exit__(self, *_: object) -> None:
-        self._flow.kill()
+def _counted(context: Context, watcher: Watcher) -> Figures:
+    """Before and after what the API counts in the background is counted."""
+    for table in ("closed_minutes", "closed_sets", "split_counts", "counted_answers"):
+        context.warehouse.command(f"TRUNCATE TABLE {table}")
+    found = {
+        "campaign_page_without_counts_ms": _median_ms(watcher.page, 3),
+        "timeline_without_counts_ms": _median_ms(lambda: _timeline(context), 3),
+        "split_without_counts_ms": _median_ms(lambda: _split(context), 3),
+    }
+    progress("counting")
+    close_campaign(context, CAMPAIGN)
+    count_splits(context, CAMPAIGN)
+    count_answers(context, CAMPAIGN)
+    return found | {
+        "timeline_ms": _median_ms(lambda: _timeline(context), 5),
+        "split_ms": _median_ms(lambda: _split(context), 5),
+    }
 
 
 def _timeline(context: Context) -> None:
-    context.ask("timeline_steps", campaign_id=CAMPAIGN, step_s=60, since=0, before=4_102_444_800)
+    context.ask("timeline_steps", campaign_id=CAMPAIGN, step_s=60, since=0, before=FAR_S)
 
 
 def _split(context: Context) -> None:
     read_split(context, CAMPAIGN, "country")
 
 
-def _export(client: httpx.Client, page: str) -> tuple[int, float]:
-    """A million rows of messages, read as they come; returns rows and seconds."""
+def _exported(client: httpx.Client, page: str, api: Flow) -> Figures:
+    """A million rows of messages, read as they come."""
     started, rows = time.monotonic(), 0
     with client.stream("GET", f"{page}/export/messages.csv") as answer:
         answer.raise_for_status()
@@ -221,12 +222,32 @@ def _export(client: httpx.Client, page: str) -> tuple[int, float]:
             rows += part.count(b"\n")
             if rows >= _EXPORTED:
                 break
-    return rows, round(time.monotonic() - started, 1)
+    seconds = round(time.monotonic() - started, 1)
+    return {"export_rows": rows, "export_seconds": seconds, "export_peak_rss_mb": round(peak_rss_mb(api.pid), 1)}
 
 
-def _rss_mb(flow: Flow, name: str) -> float:
-    status = Path(f"/proc/{flow.pid}/status").read_text()
-    return round(int(status.partition(f"{name}:")[2].split()[0]) / 1024, 1)
+def _asked(watcher: Watcher, ask: Callable[[], None], rounds: int, when: str) -> Figures:
+    """Ticks and pages; `when` ends the names."""
+    tick_ms, page_ms = _times_ms(watcher.fast, rounds), _times_ms(ask, rounds)
+    return {
+        f"live_tick_p50_ms{when}": statistics.median(tick_ms),
+        f"live_tick_p99_ms{when}": _p99(tick_ms),
+        f"campaign_page_p50_ms{when}": statistics.median(page_ms),
+        f"campaign_page_p99_ms{when}": _p99(page_ms),
+    }
+
+
+def _watched(url: str, viewers: int, api: Flow) -> Figures:
+    watched = watch(url, CAMPAIGN, viewers, api.pid)
+    return {
+        "viewers": watched.viewers,
+        "snapshots_per_tick": watched.snapshots_per_tick,
+        "median_viewer_ms": watched.median_ms,
+        "slowest_viewer_ms": watched.slowest_ms,
+        "watching_cpu_share": watched.cpu_share,
+        "watching_rss_mb": watched.rss_mb,
+        "viewers_cpu_share": watched.viewers_cpu_share,
+    }
 
 
 def _times_ms(action: Any, rounds: int) -> list[float]:

@@ -14,7 +14,7 @@ class System(Struct, frozen=True, kw_only=True):
     name: str
     module: str
     requirements: tuple[str, ...] = ()
-    """None: it runs in this environment."""
+    """Empty: it runs in this environment."""
     pom: str = ""
     """A Maven file beside its module, of the jars that it needs."""
     events_per_record: int = 0

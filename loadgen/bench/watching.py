@@ -5,12 +5,10 @@ what they get: a client library for each would measure itself.
 """
 
 import asyncio
-import os
 import subprocess
 import sys
 import time
 from collections import defaultdict
-from pathlib import Path
 from typing import cast
 from urllib.parse import urlsplit
 
@@ -19,6 +17,7 @@ import msgspec
 import uvloop
 from msgspec import Struct
 
+from loadgen.proc import cpu_s, rss_mb
 from loadgen.processes import environment
 from schemas.errors import TidemarkError
 
@@ -58,9 +57,9 @@ def watch(url: str, campaign_id: str, viewers: int, process_id: int) -> Watched:
         assert process.stdout is not None
         if process.stdout.readline().strip() != _READY:
             raise TidemarkError(f"{viewers} viewers did not connect within {_CONNECTED_WITHIN_S:.0f} s")
-        before, cpu_before, started = _built(url, campaign_id), _cpu_s(process_id), time.monotonic()
+        before, cpu_before, started = _built(url, campaign_id), cpu_s(process_id), time.monotonic()
         answer = process.stdout.readline()
-        built, cpu_s = _built(url, campaign_id) - before, _cpu_s(process_id) - cpu_before
+        built, used_s = _built(url, campaign_id) - before, cpu_s(process_id) - cpu_before
         seconds = time.monotonic() - started
     seen = msgspec.json.decode(answer, type=Seen)
     spans_ms = sorted(seen.spans_ms) or [-1.0]
@@ -69,8 +68,8 @@ def watch(url: str, campaign_id: str, viewers: int, process_id: int) -> Watched:
         snapshots_per_tick=round(built / max(1, seen.ids), 2),
         slowest_ms=round(spans_ms[-1], 1),
         median_ms=round(spans_ms[len(spans_ms) // 2], 1),
-        cpu_share=round(cpu_s / seconds, 3),
-        rss_mb=_rss_mb(process_id),
+        cpu_share=round(used_s / seconds, 3),
+        rss_mb=round(rss_mb(process_id), 1),
         viewers_cpu_share=seen.cpu_share,
     )
 
@@ -137,16 +136,6 @@ async def view(netloc: str, path: str, viewers: int) -> Seen:
 def _built(url: str, campaign_id: str) -> int:
     topics = httpx.get(f"{url}/api/ops", timeout=60).json()["live"]
     return int(next(topic["built"] for topic in topics if topic["topic"] == f"campaign {campaign_id}"))
-
-
-def _cpu_s(process_id: int) -> float:
-    fields = Path(f"/proc/{process_id}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def _rss_mb(process_id: int) -> float:
-    status = Path(f"/proc/{process_id}/status").read_text()
-    return round(int(status.partition("VmRSS:")[2].split()[0]) / 1024, 1)
 
 
 if __name__ == "__main__":

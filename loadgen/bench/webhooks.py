@@ -12,7 +12,6 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import msgspec
@@ -20,6 +19,7 @@ import uvloop
 from msgspec import Struct
 
 from loadgen.command import parser, scratch
+from loadgen.proc import cpu_s
 from loadgen.processes import variables
 from loadgen.webhooks.client import Load, pace, saturate
 from loadgen.webhooks.requests import Maker, Secrets, new_secrets
@@ -66,7 +66,7 @@ class Server:
     """A server process on a core of its own, where there are two."""
 
     def __init__(self, process: "subprocess.Popen[str]") -> None:
-        self._pid = process.pid
+        self.pid = process.pid
         if (os.cpu_count() or 1) > 1:
             os.sched_setaffinity(process.pid, {0})
         assert process.stdout is not None
@@ -74,10 +74,6 @@ class Server:
         if not parts.port:
             raise UsageError("the server did not start")
         self.host, self.port = str(parts.hostname), parts.port
-
-    def cpu_s(self) -> float:
-        fields = Path(f"/proc/{self._pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 @contextmanager
@@ -150,13 +146,13 @@ def _requests(server: Server, secrets: Secrets, statuses: int) -> list[bytes]:
 def _saturated(server: Server, requests: list[bytes], seconds: float) -> tuple[Load, Measured]:
     """Warm first: what is imported and compiled then is not what is measured."""
     uvloop.run(saturate(server.host, server.port, requests, _CONNECTIONS, seconds / 4))
-    began_cpu_s = server.cpu_s()
+    before_s = cpu_s(server.pid)
     load = uvloop.run(saturate(server.host, server.port, requests, _CONNECTIONS, seconds))
-    cpu_s = server.cpu_s() - began_cpu_s
+    used_s = cpu_s(server.pid) - before_s
     return load, Measured(
         requests_per_s=load.requests / seconds,
-        cpu_us_per_request=cpu_s / max(load.requests, 1) * 1e6,
-        core_busy=cpu_s / seconds,
+        cpu_us_per_request=used_s / max(load.requests, 1) * 1e6,
+        core_busy=used_s / seconds,
     )
 
 

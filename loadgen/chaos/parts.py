@@ -16,7 +16,8 @@ import msgspec
 from loadgen.chaos.faults import FLOWS
 from loadgen.chaos.proxy import Proxy
 from loadgen.kafka_broker import KafkaBroker, free_port
-from loadgen.processes import Flow, end, variables
+from loadgen.proc import rss_mb
+from loadgen.processes import Flow, end, last_line, variables
 from schemas.settings import Settings
 from schemas.statuses import Lane
 from schemas.times import wall_clock
@@ -145,9 +146,9 @@ class Parts:
         """By name, of those that run."""
         held = {}
         for name in (*FLOWS, "server", "broker"):
-            with suppress(OSError, IndexError):
-                status = Path(f"/proc/{self.pid(name)}/status").read_text()
-                held[name] = int(status.partition("VmRSS:")[2].split()[0]) / 1024
+            if pid := self.pid(name):
+                with suppress(OSError):
+                    held[name] = rss_mb(pid)
         return held
 
     def tracebacks(self) -> list[str]:
@@ -156,7 +157,7 @@ class Parts:
         for log in sorted(self.folder.glob("*-*.log")):
             said = log.read_text(errors="replace")
             if "Traceback" in said:
-                found.append(f"{log.name}: {said.strip().splitlines()[-1][:300]}")
+                found.append(f"{log.name}: {last_line(said)}")
         return found
 
     def end_flows(self) -> list[int]:

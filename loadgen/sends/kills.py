@@ -87,7 +87,7 @@ def run_kills(settings: Settings, folder: Path, plan: Plan) -> Report:
     flows = [Flow(["-m", "flows.route"], variables(settings), folder / "route.log")] if plan.mode == "hold" else []
     try:
         path = write_campaign(folder, provider.url, **_fields(plan, provider.url))
-        code = _send(settings, folder, path, plan, provider)
+        kills, code = _send(settings, folder, path, plan, provider)
         ledger = provider.ledger()
         accounting, doubts = _account(settings, folder, flows)
     finally:
@@ -95,7 +95,7 @@ def run_kills(settings: Settings, folder: Path, plan: Plan) -> Report:
             flow.kill()
         provider.close()
         mailbox.close()
-    return _judge(plan, ledger, doubts, accounting, code, time.monotonic() - started)
+    return _judge(plan, kills, ledger, doubts, accounting, code, time.monotonic() - started)
 
 
 def _fields(plan: Plan, url: str) -> dict[str, Any]:
@@ -106,9 +106,10 @@ def _fields(plan: Plan, url: str) -> dict[str, Any]:
     return {"connection": connection, "in_doubt": doubt, "rates": {"campaign": plan.rate}, "settle": plan.settle}
 
 
-def _send(settings: Settings, folder: Path, path: Path, plan: Plan, provider: Provider) -> int:
-    """Kill it in the midst of its work, or while it starts, and let the last one end by itself: its exit code."""
-    chance = random.Random(plan.seed)
+def _send(settings: Settings, folder: Path, path: Path, plan: Plan, provider: Provider) -> tuple[int, int]:
+    """Kill it in the midst of its work, or while it starts, and let the last one end by itself: how many were killed,
+    as none is once the campaign is done, and its exit code."""
+    chance, kills = random.Random(plan.seed), 0
     pause_s = plan.messages / plan.rate / (plan.kills + 1)
     for kill in range(plan.kills):
         sending = Sending([str(path), "--json"], variables(settings), folder / f"send-{kill}.log")
@@ -121,8 +122,9 @@ def _send(settings: Settings, folder: Path, path: Path, plan: Plan, provider: Pr
         if not sending.running():
             break
         sending.kill()
+        kills += 1
     last = Sending([str(path), "--json"], variables(settings), folder / "send-last.log")
-    return last.wait(_ENDS_WITHIN_S)
+    return kills, last.wait(_ENDS_WITHIN_S)
 
 
 def _wait_until_at_work(sending: Sending, provider: Provider, taken: int) -> None:
@@ -143,15 +145,20 @@ def _account(settings: Settings, folder: Path, flows: list[Flow]) -> tuple[dict[
             raise TidemarkError(f"the flows ended with {codes}: {status.said()[-1000:]}")
     finally:
         status.kill()
-    sql = (Path(__file__).parents[2] / "sql" / "queries" / "accounting.sql").read_text()
     with Warehouse(settings.clickhouse) as warehouse:
-        rows = warehouse.query(sql, {"campaign_id": CAMPAIGN})
+        rows = warehouse.ask("accounting", campaign_id=CAMPAIGN)
         doubts = warehouse.query(_DOUBTS, {"campaign_id": CAMPAIGN}).row(0, named=True)
     return dict(zip(rows["what"].to_list(), rows["messages"].to_list(), strict=True)), doubts
 
 
 def _judge(
-    plan: Plan, ledger: list[Entry], told: dict[str, int], accounting: dict[str, int], code: int, seconds: float
+    plan: Plan,
+    kills: int,
+    ledger: list[Entry],
+    told: dict[str, int],
+    accounting: dict[str, int],
+    code: int,
+    seconds: float,
 ) -> Report:
     taken = [entry for entry in ledger if 200 <= entry.status < 300]
     requests = Counter(entry.message_key for entry in taken)
@@ -183,7 +190,7 @@ def _judge(
         mode=plan.mode,
         messages=plan.messages,
         eligible=len(wanted),
-        kills=plan.kills,
+        kills=kills,
         sent_once=sum(count == 1 for count in accepted.values()),
         sent_twice=len(twice),
         repeated_requests=sum(requests.values()) - len(requests),

@@ -10,6 +10,7 @@ from urllib.request import Request, urlopen
 
 import msgspec
 
+from loadgen.proc import cpu_s
 from loadgen.processes import Flow, environment
 from loadgen.provider.ledger import Entry, Pace, Told
 from schemas.errors import TidemarkError
@@ -65,8 +66,7 @@ class Provider:
 
     def cpu_s(self) -> float:
         """Of the process so far."""
-        fields = Path(f"/proc/{self._process.pid}/stat").read_text().rsplit(")", 1)[1].split()
-        return (int(fields[11]) + int(fields[12])) / 100
+        return cpu_s(self._process.pid)
 
     def close(self) -> None:
         self._process.terminate()

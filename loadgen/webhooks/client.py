@@ -13,11 +13,15 @@ import httptools
 from msgspec import Struct
 
 _NO_ANSWER = 0
-"""The status of a request whose connection broke."""
+"""The status of a request whose connection broke, or whose answer did not come in time."""
 
 
 class Load(Struct):
-    """What was sent and heard: answers by status, milliseconds from when each was due to its answer."""
+    """What was sent and heard: answers by status; milliseconds from when each was due to its answer, or until nobody
+    waited for it any longer. A request whose connection broke has no such time, and is an error.
+
+    `seconds`: from the first request to the last answer that was waited for.
+    """
 
     statuses: Counter[int]
     latencies_ms: list[float]
@@ -44,7 +48,7 @@ class Connection(asyncio.Protocol):
         self._heard = heard
         self._transport: asyncio.Transport | None = None
         self._parser = httptools.HttpResponseParser(self)
-        self._is_waiting = False
+        self.is_waiting = False
         self.due_s = 0.0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -52,7 +56,7 @@ class Connection(asyncio.Protocol):
         self._transport = cast(asyncio.Transport, transport)
 
     def send(self, request: bytes, due_s: float) -> None:
-        self._is_waiting, self.due_s = True, due_s
+        self.is_waiting, self.due_s = True, due_s
         if self._transport is None or self._transport.is_closing():
             self._tell(_NO_ANSWER)
         else:
@@ -72,12 +76,12 @@ class Connection(asyncio.Protocol):
         self._tell(_NO_ANSWER)
 
     def _tell(self, status: int) -> None:
-        if self._is_waiting:
-            self._is_waiting = False
+        if self.is_waiting:
+            self.is_waiting = False
             self._heard(self, status)
 
     def close(self) -> None:
-        self._is_waiting = False
+        self.is_waiting = False
         if self._transport:
             self._transport.close()
 
@@ -110,8 +114,19 @@ async def saturate(host: str, port: int, requests: Sequence[bytes], connections:
     return load
 
 
-async def pace(host: str, port: int, requests: Sequence[bytes], connections: int, rate: float, seconds: float) -> Load:
-    """`rate` requests a second whatever the server does: one that finds no connection free waits, and that counts."""
+async def pace(
+    host: str,
+    port: int,
+    requests: Sequence[bytes],
+    connections: int,
+    rate: float,
+    seconds: float,
+    patience_s: float = 5.0,
+) -> Load:
+    """`rate` requests a second whatever the server does: one that finds no connection free waits, and that counts.
+
+    Answers are waited for until `patience_s` after the last request was due.
+    """
     load = Load(Counter(), [], seconds)
     turn = _turns(requests)
     waiting: deque[float] = deque()
@@ -119,9 +134,9 @@ async def pace(host: str, port: int, requests: Sequence[bytes], connections: int
 
     def heard(connection: Connection, status: int) -> None:
         load.statuses[status] += 1
-        load.latencies_ms.append((time.perf_counter() - connection.due_s) * 1000)
         if status == _NO_ANSWER:
             return
+        load.latencies_ms.append((time.perf_counter() - connection.due_s) * 1000)
         if waiting:
             connection.send(turn(), waiting.popleft())
         else:
@@ -141,17 +156,22 @@ async def pace(host: str, port: int, requests: Sequence[bytes], connections: int
                 waiting.append(at_s)
         due = now
         await asyncio.sleep(0.001)
-    await _drained(lambda: load.requests >= total)
-    load.statuses[_NO_ANSWER] += total - load.requests
+    ends_s = await _drained(lambda: load.requests >= total, patience_s)
+    unanswered = [*waiting, *(connection.due_s for connection in open_connections if connection.is_waiting)]
+    load.statuses[_NO_ANSWER] += len(unanswered)
+    load.latencies_ms += [(ends_s - due_s) * 1000 for due_s in unanswered]
+    load.seconds = max(seconds, ends_s - began_s)
     for connection in open_connections:
         connection.close()
     return load
 
 
-async def _drained(done: Callable[[], bool], within_s: float = 5.0) -> None:
-    ends_s = time.perf_counter() + within_s
-    while not done() and time.perf_counter() < ends_s:
+async def _drained(done: Callable[[], bool], patience_s: float) -> float:
+    """When waiting ended."""
+    until_s = time.perf_counter() + patience_s
+    while not done() and time.perf_counter() < until_s:
         await asyncio.sleep(0.005)
+    return time.perf_counter()
 
 
 def _turns(requests: Sequence[bytes]) -> Callable[[], bytes]:

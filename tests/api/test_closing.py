@@ -14,6 +14,7 @@ from api.live.pulse import Pulse
 from api.live.snapshot import Snapshot
 from api.live.watcher import Watcher
 from api.reports.splits import COUNTED, read_split
+from api.reports.timeline import FAR_S
 from schemas.settings import Settings
 from schemas.times import HOUR_MS, MINUTE_MS, fixed_clock
 from sql.migrate import migrate
@@ -21,12 +22,11 @@ from sql.warehouse import Warehouse
 from tests.flows.making import NOW_MS, Fields, campaign, event, outbound
 from tests.flows.playing import play
 
-FAR = 4_102_444_800
 ALL_CHECKS = sorted(CHECKS.glob("*.sql"))
 
 
 def timeline(context: Context, step_s: int = 60) -> pl.DataFrame:
-    return context.ask("timeline_steps", campaign_id="spring", step_s=step_s, since=0, before=FAR)
+    return context.ask("timeline_steps", campaign_id="spring", step_s=step_s, since=0, before=FAR_S)
 
 
 def context_of(warehouse: Warehouse, at_ms: int = NOW_MS) -> Context:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+import pytest
 
 from api.context import Context
 from api.live.ops import OpsWatcher
@@ -57,6 +58,31 @@ def test_what_befell_senders_and_flows_is_marked_and_limits_add_up(warehouse: Wa
     ]
     assert told.allowed[-1] == 150
     assert told.allowed[-100] is None
+
+
+def test_figures_of_a_provider_are_growth_of_its_campaigns_added_though_each_is_read_when_it_can_be(
+    warehouse: Warehouse,
+) -> None:
+    """A large campaign and a small one: of a round under way only the small one is read yet, and once it was missed."""
+    migrate(warehouse)
+    large = [reading("large", 50_000_000, 100, ago_s) for ago_s in range(300, 5, -5) if ago_s != 90]
+    small = [reading("small", 1_000_000, 20, ago_s) for ago_s in range(300, 0, -5)]
+    warehouse.insert("pulse", pl.DataFrame(large + small, schema_overrides={"at": _TIME}))
+    told = operations(warehouse)
+    [line], [channel] = told.providers, told.channels
+    assert (line.state, line.success) == ("steady", 0.9)
+    assert line.per_s == pytest.approx(120, rel=0.1)
+    assert set(channel.per_s[-58:-1]) == {120.0}
+    assert channel.per_s[-1] is None
+    assert set(line.success_series[-8:]) == {0.9}
+
+
+def reading(name: str, before: int, per_s: int, ago_s: int) -> dict[str, Any]:
+    """Of a campaign that has sent since five minutes ago, and of which nine in ten were delivered."""
+    sent = per_s * (300 - ago_s)
+    at = datetime.fromtimestamp(NOW_MS / 1000 - ago_s, UTC)
+    counts = {"sent": before + sent, "delivered": sent * 9 // 10, "read": 0, "clicked": 0, "failed": sent // 10}
+    return {"campaign_id": name, "at": at, "provider": "echo"} | counts
 
 
 def flow_seconds() -> pl.DataFrame:

@@ -1,6 +1,7 @@
 """The plain functions behind the page: verdict, pace, rates, comparison. Values in, values out."""
 
 import re
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -12,11 +13,12 @@ from hypothesis import strategies as st
 from api.live.ops_lines import unusual
 from api.live.ops_verdict import judge_operations
 from api.live.pace import Pace, pace_of
-from api.live.recent import STEP_MS, rates, recent_of, steps_until
+from api.live.recent import STEP_MS, Readings, rates, rates_together, recent_of, steps_until
 from api.live.snapshot import Exactness
 from api.live.verdict import Facts, ProviderNow, judge
 from api.reports.comparison import Curve, compare
 from api.reports.latency import Cells, latency_of
+from schemas.latency import LATENCY_BOUNDS_MS
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 NOW_MS = int(NOW.timestamp() * 1000)
@@ -82,6 +84,12 @@ def test_what_is_not_red_says_in_its_second_line_who_acts_or_that_nobody_must(ch
     assert re.search("obody has to act|messaging ops moves|until somebody resumes it", verdict.more), verdict.more
 
 
+def test_without_a_plan_there_is_no_gap_and_no_share_but_a_count() -> None:
+    without = {"audience": None, "sendable": None, "gap": None}
+    assert judge(facts(**without)).sentence == "450 sent, 95.9% delivered, done about {done_at}."
+    assert judge(facts(**without, pace=Pace(phase="ready"))).sentence == "No plan is known."
+
+
 def test_what_it_was_paused_for_is_said() -> None:
     paused = judge(facts(pace=Pace(phase="paused", slower_because="paused: wrong price")))
     assert paused.more == "Nothing more is sent until somebody resumes it: wrong price."
@@ -142,6 +150,28 @@ def test_rates_add_up_to_what_was_counted(growths: list[int], apart_ms: int) -> 
     assert all(rate >= 0 for rate in inside)
 
 
+@given(st.data())
+def test_rates_of_several_campaigns_are_their_own_added_whichever_were_read_when(data: st.DataObject) -> None:
+    """Never more than they can do together; exact where all were read; one that awaits its turn is no standstill."""
+    steps = steps_until(NOW_MS)[-30:]
+    growths = data.draw(st.lists(st.lists(st.integers(0, 10_000), min_size=30, max_size=30), min_size=1, max_size=4))
+    campaigns: list[Readings] = []
+    for grown in growths:
+        counted = dict(zip(steps, (5_000_000 + figure for figure in np.cumsum(grown)), strict=True))
+        read = data.draw(st.sets(st.sampled_from(steps)))
+        campaigns.append({at: {"sent": int(figure)} for at, figure in counted.items() if at in read})
+    found = rates_together(campaigns, "sent", steps)
+    most = sum(map(max, growths)) / 5
+    for place, rate in enumerate(found[1:], 1):
+        assert rate is None or 0 <= rate <= most + 0.1
+        ends = {steps[place - 1], steps[place]}
+        if all(ends <= readings.keys() for readings in campaigns):
+            assert rate == pytest.approx(sum(grown[place] for grown in growths) / 5, abs=0.05)
+    newest = max((at for readings in campaigns for at in readings), default=0)
+    awaited = [max(readings) for readings in campaigns if readings and newest - max(readings) <= 30_000]
+    assert all(rate is None for step, rate in zip(steps, found, strict=True) if step > min(awaited, default=0))
+
+
 def test_readings_far_apart_leave_a_gap() -> None:
     steps = steps_until(NOW_MS)
     found = rates({steps[0]: {"sent": 0}, steps[100]: {"sent": 10_000}}, "sent", steps)
@@ -167,6 +197,17 @@ def test_percentiles_are_the_cells_of_their_ranks() -> None:
     [told] = found.percentiles
     assert (told.p50_ms, told.p95_ms, told.p99_ms) == (100, 1_000, 10_000)
     assert found.within_sla == 0.95
+
+
+@given(st.lists(st.integers(0, 100_000), min_size=1), st.integers(1, 100_000))
+def test_the_share_within_the_promised_time_is_at_least_what_is_told(took_ms: list[int], promised_ms: int) -> None:
+    """Low by no more than the messages of one cell."""
+    cells = Counter(max(bound for bound in LATENCY_BOUNDS_MS if bound <= took) for took in took_ms)
+    told = latency_of({"delivered": sorted(cells.items())}, promised_ms, exact=True).within_sla
+    within = sum(took <= promised_ms for took in took_ms) / len(took_ms)
+    of_its_cell = cells[max(bound for bound in LATENCY_BOUNDS_MS if bound <= promised_ms)] / len(took_ms)
+    assert told is not None
+    assert within - of_its_cell - 1e-6 <= told <= within + 1e-6
 
 
 def test_a_rate_that_leaves_its_range_is_ringed_once() -> None:

@@ -111,6 +111,20 @@ def test_before_it_begins_the_plan_stands_where_the_pace_will(opened: Open, serv
     assert page.evaluate(COLUMNS) == columns, "columns stay where they are once it begins"
 
 
+def test_without_a_plan_there_is_nothing_to_add_up_to(opened: Open, served: Served, snapshot: Any) -> None:
+    """No audience, no gap, no share of what was to be sent."""
+    unplanned = snapshot | {
+        "plan": snapshot["plan"] | {"audience": None},
+        "accounting": snapshot["accounting"] | {"audience": None, "gap": None},
+    }
+    page = opened(f"{served.url}/c/{CAMPAIGN}", unplanned)
+    is_in(page, "live")
+    expect(page.locator("#adds-up")).to_have_text("No plan to add up to")
+    expect(page.locator("#ledger dd").first).to_have_text("\u2013")
+    expect(page.locator('[data-stage="sent"] [data-usual]')).to_have_text("")
+    assert page.evaluate(CUT_OFF) == []
+
+
 def grown(snapshot: Any) -> Any:
     """A tick later, every figure a digit longer and another verdict above them."""
     text = json.dumps(snapshot)

@@ -1,17 +1,23 @@
 """The queries, on campaigns small enough to be counted by hand."""
 
+import re
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from random import Random
+from typing import Any, get_args
 
 import pytest
 
+from api.reports.messages import Line
+from schemas.outbound import ScreenReason
 from schemas.times import DAY_MS, HOUR_MS, MINUTE_MS
 from sql.warehouse import Warehouse
 from tests.flows.making import NOW_MS, Fields, campaign, event, outbound
 from tests.flows.playing import faults, play
 
+REASONS = get_args(ScreenReason)
+QUERIES = Path(__file__).parents[2] / "sql" / "queries"
 BEGIN_MS = NOW_MS - HOUR_MS
 """A whole minute, at which every first attempt is sent."""
 
@@ -206,6 +212,42 @@ def test_a_message_stands_on_one_line_of_the_account(tables: Warehouse, tmp_path
     assert sum(found.values()) == 2
     assert (found["screened: capped"], found["screened: expired"]) == (1, 0)
     assert found["handed over"] == 1
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_rows_behind_a_line_of_the_account_are_as_many_as_it_says_and_stand_behind_no_other(
+    tables: Warehouse, tmp_path: Path, seed: int
+) -> None:
+    """Whatever a sender said of a message, and however often: two queries, one definition."""
+    random = Random(seed)
+    said = [said_of(random, key) for key in range(300) for _ in range(random.randint(0, 4))]
+    play(tables, tmp_path, campaign(audience=400), *random.sample(said, len(said)))
+    counted = {what: messages for what, messages in accounts(tables).items() if what not in ("queued", "overdrawn")}
+    behind = {
+        what: tables.ask("messages_of_line", campaign_id="spring", what=what, after=-1, at_most=1_000)["message_key"]
+        for what in counted
+    }
+    assert {what: len(keys) for what, keys in behind.items()} == counted
+    assert min(counted.values()) > 0
+    assert len(counted) == 4 + len(REASONS)
+    assert len(set().union(*behind.values())) == sum(counted.values())
+
+
+def said_of(random: Random, key: int) -> Fields:
+    type_ = random.choice(("screened", "screened", "intent", "accepted", "rejected", "in_doubt", "settled"))
+    of_type: dict[str, Fields] = {
+        "screened": {"reason": random.choice(REASONS)},
+        "rejected": {"final": random.random() < 0.5},
+        "settled": {"outcome": random.choice(("sent", "lost"))},
+    }
+    return told(type_, key, random.randint(1, 2), **of_type.get(type_, {}))
+
+
+def test_reasons_to_screen_are_the_same_in_records_queries_and_the_api() -> None:
+    for name in ("accounting", "messages_of_line"):
+        [listed] = re.findall(r"\[([^]]*)\] AS reasons", (QUERIES / f"{name}.sql").read_text())
+        assert listed == ", ".join(f"'{reason}'" for reason in REASONS)
+    assert [line for line in get_args(Line) if line.startswith("screened")] == [f"screened: {told}" for told in REASONS]
 
 
 def listed(warehouse: Warehouse, search: str = "", at_most: int = 10, skip: int = 0) -> list[str]:

@@ -9,14 +9,16 @@ from typing import Any
 
 import pytest
 
-from loadgen.bench import scale
+from loadgen.bench import reports, scale
 from loadgen.bench.contender import Contender
 from loadgen.bench.contest import Task
 from loadgen.bench.page import waits_ms
 from loadgen.bench.pipeline import choose
 from loadgen.bench.systems import SYSTEMS
+from loadgen.kafka_broker import KafkaBroker
 from loadgen.processes import environment
 from schemas.errors import TidemarkError, UsageError
+from schemas.settings import Settings
 from tests.parts import lacking
 from tests.parts.kafka import kafka_jars
 
@@ -143,3 +145,23 @@ def test_a_status_waits_for_the_first_snapshot_that_counts_it() -> None:
     shown = [(1_000.0, 1), (2_000.0, 3), (3_000.0, 2), (4_000.0, 5)]
     assert waits_ms(shown, [900.0, 1_100.0, 1_900.0, 2_100.0, 3_900.0, 4_500.0]) == [900, 100, 1_900, 100]
     assert waits_ms([], [900.0]) == []
+
+
+def test_reports_have_each_figure_that_is_promised() -> None:
+    said = bench("reports", "--messages", "5000", "--viewers", "2", "--rounds", "1")
+    assert list(said) == list(reports.Report.__struct_fields__)
+    assert (said["messages"], said["viewers"]) == (5_000, 2)
+    assert min(said["campaign_page_p50_ms"], said["export_rows"], said["watching_rss_mb"]) > 0
+
+
+def test_what_does_not_start_is_told_in_one_line(tmp_path: Path) -> None:
+    with (
+        pytest.raises(TidemarkError, match=r"^the API did not start: .*nowhere.*$"),
+        reports._api(Settings(broker="nowhere://"), tmp_path),
+    ):
+        pass
+    broker = KafkaBroker.__new__(KafkaBroker)
+    broker._port, broker._folder, broker._process = 1, tmp_path, None
+    (tmp_path / "broker.log").write_text("started\njava.net.BindException: Address already in use\n")
+    with pytest.raises(TidemarkError, match=r"^no broker: java\.net\.BindException: Address already in use$"):
+        broker._wait_for_answer()

@@ -1,6 +1,7 @@
 """The contracts hold together: types, columns, JSON Schemas, partitions, tables."""
 
 import re
+from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
 
@@ -18,10 +19,16 @@ from schemas.latency import LATENCY_BOUNDS_MS
 from schemas.outbound import AnyOutbound, Screened
 from schemas.settings import Settings, Slice, parse_duration_ms, settings_table
 from schemas.statuses import SENT_COHORT, STATUS_NUMBERS, Lane, Status
-from schemas.times import fixed_clock
+from schemas.times import EARLIEST_MS, LATEST_MS, fixed_clock, ms_of
 from schemas.topics import partition_column, partition_of
 
 MIGRATIONS = Path(__file__).parents[2] / "sql" / "migrations"
+
+
+@given(st.integers(EARLIEST_MS, LATEST_MS))
+def test_milliseconds_come_back_from_a_time_as_they_were(at_ms: int) -> None:
+    """As a float some would come back one less."""
+    assert ms_of(datetime.fromtimestamp(at_ms / 1000, UTC)) == at_ms
 
 
 def test_json_schemas_are_current() -> None:

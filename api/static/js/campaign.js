@@ -68,7 +68,7 @@ function verdict(s) {
 }
 
 function reach(s) {
-  const { funnel, rates, accounting } = s, audience = Math.max(s.plan.audience ?? 0, funnel.sent, 1);
+  const { funnel, rates, accounting } = s, planned = s.plan.audience != null, audience = Math.max(s.plan.audience ?? 0, funnel.sent, 1);
   const of = (what) => accounting.lines.find((line) => line.what === what)?.messages ?? 0;
   const screened = accounting.lines.filter((line) => line.what.startsWith("screened")).reduce((sum, line) => sum + line.messages, 0);
   const refused = of("rejected for good"), queued = of("queued"), sendable = audience - screened;
@@ -80,9 +80,9 @@ function reach(s) {
   const read = usualOf(s, "read"), settles = read && s.pace.phase !== "ready" ? [read.settles_lowest, read.settles_highest] : null;
   const expected = settles ? Math.max(0, ((settles[0] + settles[1]) / 2) * funnel.sent - funnel.read) : 0;
   stage("sent", funnel.sent, { is: funnel.sent, refused, queued, screened }, audience, sendable ? Math.min(1, funnel.sent / sendable) : null,
-    queued ? `${count(queued)} queued` : s.nothing ? `${count(sendable)} will be sent` : "all handed over");
+    queued ? `${count(queued)} queued` : s.nothing ? `${count(sendable)} will be sent` : planned ? "all handed over" : "");
   say(one('[data-stage="sent"] [data-rate]'), s.nothing ? "–" : "100%");
-  say(one('[data-stage="sent"] [data-usual]'), s.nothing ? "" : `${percent(Math.min(1, funnel.sent / sendable))} of sendable`);
+  say(one('[data-stage="sent"] [data-usual]'), s.nothing || !planned ? "" : `${percent(Math.min(1, funnel.sent / sendable))} of sendable`);
   stage("delivered", funnel.delivered, { is: funnel.delivered + funnel.delivered_inferred, may: waits }, audience, rates.delivered,
     waits ? [`${count(waits)} await`, html("span", { class: "long" }, " a report")] : funnel.delivered_inferred ? `and ${count(funnel.delivered_inferred)} inferred` : "all reported", s);
   stage("read", funnel.read, { is: funnel.read, may: settles && read.maturing ? expected : 0 }, audience, rates.read,
@@ -241,7 +241,7 @@ function ledger(s) {
   const largest = lines.length > 9 ? fold(lines) : lines;
   put(one("#ledger"), term("=", "", "audience", s.accounting.audience), ...largest.map((line, i) => term(i < largest.length - 1 ? "+" : "", i ? "+" : "", line.what.replace("screened: ", ""), line.messages, line.what)));
   const gap = s.accounting.gap;
-  put(one("#adds-up"), ...(gap ? [html("b", { class: "act" }, icon("act"), ` Gap of ${count(gap)}`)] : [html("b", {}, icon("ok"), " Adds up"), s.counted_at ? `, as of ${clockSeconds(s.counted_at)}` : ", no gap"]));
+  put(one("#adds-up"), ...(gap == null ? ["No plan to add up to"] : gap ? [html("b", { class: "act" }, icon("act"), ` Gap of ${count(gap)}`)] : [html("b", {}, icon("ok"), " Adds up"), s.counted_at ? `, as of ${clockSeconds(s.counted_at)}` : ", no gap"]));
   const checked = clockSeconds(s.exactness.checked_at);
   put(one("#exact"), ...(s.exactness.exact == null ? [s.exactness.note] : s.exactness.exact ? [html("b", {}, icon("seal"), " Exact"), `, checked ${checked}`] : [html("b", { class: "act" }, icon("act"), " Not exact"), `, checked ${checked}`]));
 }

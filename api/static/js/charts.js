@@ -9,7 +9,7 @@ const text = (x, y, label, cls = "", anchor = "start") => svg("text", { x, y, cl
 const size = (node) => [node.clientWidth, node.clientHeight];
 export const isPhone = () => innerWidth <= 640;
 
-// The last `span` values, gaps left open.
+// Values as a line, gaps left open.
 function trace(values, x, y) {
   let path = "", open = false;
   values.forEach((value, i) => {
