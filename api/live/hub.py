@@ -11,7 +11,6 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncGenerator, Callable
-from contextlib import suppress
 
 from fastapi.sse import format_sse_event
 from msgspec import Struct
@@ -67,6 +66,12 @@ class Viewer:
 
 
 class Topic:
+    """One build and its viewers. Lives in the event loop; only `build` runs in a thread, once at a time.
+
+    However it ends, nobody is left in it: who waits for the first snapshot is told why there is none, who watches is
+    cut off and comes again.
+    """
+
     def __init__(self, build: Build, ended: Callable[[], None]) -> None:
         self._build = build
         self._ended = ended
@@ -75,35 +80,46 @@ class Topic:
         self.built = 0
         self.dropped = 0
         self.built_ms = 0.0
-        self._refused: Refusal | None = None
+        self.has_ended = False
+        self._idle = 0
+        self._why_none: BaseException = Refusal(503, "The live page is ending", headers={"Retry-After": "2"})
         self._first = asyncio.Event()
         self._task = asyncio.create_task(self._run())
+        self._task.add_done_callback(self._over)
 
     async def first(self) -> Built:
-        """The latest snapshot, or the first when it is there. Raises Refusal where there can be none."""
+        """The latest snapshot, or the first when it is there. Raises what kept it from being built."""
         await self._first.wait()
-        if self._refused:
-            raise self._refused
-        assert self.latest is not None
+        if self.latest is None:
+            raise self._why_none
+        self._idle = 0
         return self.latest
 
     async def _run(self) -> None:
-        idle = 0
+        """Raises Refusal where there can be no snapshot; a database that fails is asked again."""
         due = time.monotonic()
-        while idle < _LINGER_TICKS:
+        while self.viewers or self._idle < _LINGER_TICKS:
             try:
                 await self._tick()
-            except Refusal as refusal:
-                self._refused = refusal
-                break
             except TidemarkError as error:
                 log.warning("live: %s", error)  # the page sees its data age
+                self._why_none = error
                 self._send(_STILL_HERE)
-            idle = 0 if self.viewers else idle + 1
+            self._idle = 0 if self.viewers else self._idle + 1
             due = max(due + TICK_S, time.monotonic())
             await asyncio.sleep(due - time.monotonic())
+
+    def _over(self, task: asyncio.Task[None]) -> None:
+        error = None if task.cancelled() else task.exception()
+        if error:
+            self._why_none = error
+            if not isinstance(error, Refusal):
+                log.error("live: a topic ended", exc_info=error)
+        self.has_ended = True
         self._first.set()
         self._ended()
+        for viewer in list(self.viewers):
+            self._cut_off(viewer)
 
     async def _tick(self) -> None:
         started = time.perf_counter()
@@ -128,20 +144,17 @@ class Topic:
 
     def _send(self, event: bytes) -> None:
         for viewer in [viewer for viewer in self.viewers if not viewer.offer(event)]:
-            self._drop(viewer)
+            self._cut_off(viewer)
+            self.dropped += 1
 
-    def _drop(self, viewer: Viewer) -> None:
+    def _cut_off(self, viewer: Viewer) -> None:
         self.viewers.discard(viewer)
-        self.dropped += 1
         if viewer.task:
             viewer.task.cancel()
 
     async def stop(self) -> None:
         self._task.cancel()
-        with suppress(asyncio.CancelledError):
-            await self._task
-        for viewer in list(self.viewers):
-            self._drop(viewer)
+        await asyncio.wait({self._task})
 
 
 class Hub:
@@ -151,7 +164,7 @@ class Hub:
         self._topics: dict[str, Topic] = {}
 
     async def join(self, name: str, build: Build) -> Topic:
-        """The topic, running, with a snapshot. Raises Refusal: there is none, or too many watch."""
+        """The topic, running, with a snapshot. Raises Refusal: there is none, or too many watch; TidemarkError."""
         topic = self._topics.get(name)
         if topic is None:
             if len(self._topics) >= MOST_TOPICS:
@@ -166,10 +179,10 @@ class Hub:
         self._topics.pop(name, None)
 
     def figures(self) -> dict[str, tuple[int, int, int, float]]:
-        """By topic: viewers, snapshots built, viewers dropped, how long the last snapshot took (ms)."""
+        """By topic: viewers, snapshots built, viewers dropped, how long the last snapshot took (ms). For any thread."""
         return {
             name: (len(topic.viewers), topic.built, topic.dropped, topic.built_ms)
-            for name, topic in self._topics.items()
+            for name, topic in self._topics.copy().items()
         }
 
     async def stop(self) -> None:
@@ -191,7 +204,7 @@ async def stream(topic: Topic, last_id: int) -> AsyncGenerator[bytes]:
         latest = topic.latest
         if latest and latest.id > last_id:
             yield latest.event
-        while True:
+        while not topic.has_ended:
             yield await viewer.queue.get()
     finally:
         topic.viewers.discard(viewer)

@@ -1,13 +1,14 @@
 """One snapshot a tick feeds all viewers; who is too slow is dropped, who comes back gets only what is new."""
 
 import asyncio
+import threading
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
 import pytest
 
 from api.live import hub as hubs
-from api.live.hub import Hub, Identified, Topic, stream
+from api.live.hub import Hub, Identified, Topic, Viewer, stream
 from api.problems import Refusal
 from schemas.errors import WarehouseDown
 
@@ -146,3 +147,102 @@ def test_a_database_that_is_down_for_a_while_is_waited_for() -> None:
         await hub.stop()
 
     asyncio.run(main())
+
+
+@pytest.mark.parametrize("built", [2, 3, 4, 5])
+def test_who_begins_to_watch_as_a_topic_ends_is_not_left_behind(monkeypatch: pytest.MonkeyPatch, built: int) -> None:
+    """The stream goes on, or ends and is asked for again; it never falls silent."""
+    monkeypatch.setattr(hubs, "_LINGER_TICKS", 3)
+
+    async def main() -> None:
+        hub = Hub()
+        topic = await hub.join("t", Counter())
+        while topic.built < built and hub.figures():
+            await asyncio.sleep(0)
+        watching = asyncio.create_task(_take(stream(topic, 0), 3))
+        await asyncio.wait({watching}, timeout=10)
+        assert watching.done()
+        assert not hub.figures() or len(watching.result()) == 3
+        await hub.stop()
+
+    asyncio.run(main())
+
+
+def test_a_stream_of_a_topic_that_has_ended_ends() -> None:
+    async def main() -> None:
+        hub = Hub()
+        topic = await hub.join("t", Counter())
+        await hub.stop()
+        assert len(await asyncio.wait_for(_take(stream(topic, 0), 3), 10)) == 1
+
+    asyncio.run(main())
+
+
+def test_a_build_that_breaks_ends_its_topic_for_all_and_the_next_begins_anew() -> None:
+    """Who waits is told, who watches is cut off, and no name is taken for ever."""
+
+    async def main() -> None:
+        built = iter([Count(id=1), Count(id=2)])
+
+        def build() -> Count:
+            try:
+                return next(built)
+            except StopIteration:
+                raise ValueError("year 31690708 is out of range") from None
+
+        hub = Hub()
+        topic = await hub.join("t", build)
+        watching = asyncio.create_task(_take(stream(topic, 0), 9))
+        with pytest.raises(asyncio.CancelledError):
+            await asyncio.wait_for(watching, 10)
+        assert hub.figures() == {}
+        waiting = asyncio.gather(*(hub.join("t", build) for _ in range(3)), return_exceptions=True)
+        assert [type(answer) for answer in await asyncio.wait_for(waiting, 10)] == [ValueError] * 3
+        assert (await (await hub.join("t", Counter())).first()).id == 1
+        await hub.stop()
+
+    asyncio.run(main())
+
+
+def test_a_database_that_stays_down_is_told_as_that() -> None:
+    def gone() -> Count:
+        raise WarehouseDown("gone")
+
+    async def main() -> None:
+        hub = Hub()
+        with pytest.raises(WarehouseDown):
+            await asyncio.wait_for(hub.join("t", gone), 10)
+        assert hub.figures() == {}
+
+    asyncio.run(main())
+
+
+def test_who_waits_while_the_hub_stops_is_refused() -> None:
+    async def main() -> None:
+        hub, ended = Hub(), threading.Event()
+        waiting = asyncio.create_task(hub.join("t", lambda: Count(id=ended.wait(10))))
+        await asyncio.sleep(0.02)
+        await hub.stop()
+        ended.set()
+        with pytest.raises(Refusal):
+            await asyncio.wait_for(waiting, 10)
+
+    asyncio.run(main())
+
+
+def test_figures_are_read_while_topics_come_and_go() -> None:
+    """As the thread of the operations page does."""
+
+    class Leaving:
+        """Another leaves as it is looked at."""
+
+        built, dropped, built_ms = 1, 0, 0.0
+
+        @property
+        def viewers(self) -> list[Viewer]:
+            hub._forget("b")
+            return []
+
+    hub = Hub()
+    hub._topics |= {name: Leaving() for name in "abc"}  # type: ignore[misc]
+    assert set(hub.figures()) >= {"a", "c"}
