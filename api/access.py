@@ -46,6 +46,11 @@ class Gate:
             return self._of_session(session)
         return LOCAL if self._is_open and is_local(request) else None
 
+    def may(self, request: Request, scope: Scope) -> bool:
+        """Asked again of a request that lasts: its key may be revoked, its session over. Raises WarehouseError."""
+        key = self.key_of(request)
+        return key is not None and key.may(scope)
+
     def find(self, text: str) -> Key | None:
         """Whose key the text is; the database isn't asked about what can't be one."""
         if not is_key(text):
@@ -117,7 +122,7 @@ def _netloc(origin: str) -> str:
 
 def _allow(scope: Scope) -> Any:
     def check(request: Request) -> Key:
-        key: Key | None = request.app.state.gate.key_of(request)
+        key = gate_of(request).key_of(request)
         if key is None:
             raise Refusal(401, "A key is needed", "Authorization: Bearer tm_…", {"WWW-Authenticate": "Bearer"})
         if not key.may(scope):
@@ -125,6 +130,11 @@ def _allow(scope: Scope) -> Any:
         return key
 
     return Depends(check)
+
+
+def gate_of(request: Request) -> Gate:
+    gate: Gate = request.app.state.gate
+    return gate
 
 
 CanRead = _allow("read")

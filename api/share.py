@@ -11,7 +11,8 @@ from pydantic import AwareDatetime, BaseModel, Field
 from api.access import CanRead
 from api.context import Asking, CampaignId
 from api.live.desk import desk_of
-from api.live.routes import LastEventId, campaign_events
+from api.live.hub import stream
+from api.live.routes import LastEventId, campaign_topic, events, number
 from api.live.snapshot import Snapshot
 from api.problems import Refusal, documented
 from api.reports.plan import read_plan
@@ -48,8 +49,10 @@ def read_shared(request: Request, token: Token) -> Snapshot:
 
 @router.get("/shared/{token}/live", responses=documented(404), response_class=StreamingResponse)
 async def watch_shared(request: Request, token: Token, last_event_id: LastEventId = "") -> EventSourceResponse:
-    """The shared campaign's snapshot a second."""
-    return await campaign_events(desk_of(request), _campaign(request, token), last_event_id)
+    """The same, a snapshot a second; it ends within ten seconds of its link."""
+    topic = await campaign_topic(desk_of(request), _campaign(request, token))
+    links = _links(request)
+    return events(stream(topic, number(last_event_id), may_watch=lambda: links.read(token) is not None))
 
 
 def _campaign(request: Request, token: str) -> str:

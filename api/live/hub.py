@@ -5,15 +5,17 @@
 
 A topic ticks while somebody watches, and a little longer. Its snapshots are whole, so a viewer that comes back with
 `Last-Event-ID` gets the latest at once if that is newer, else the next, and misses nothing by the ones between.
+Now and then it asks of each viewer whether it still may watch: a key that was revoked, a link that has ended.
 """
 
 import asyncio
+import itertools
 import logging
 import time
 from collections.abc import AsyncGenerator, Callable
+from typing import Any
 
 from fastapi.sse import format_sse_event
-from msgspec import Struct
 from pydantic import BaseModel
 
 from api.problems import Refusal
@@ -29,15 +31,10 @@ _WAITING = 3
 _LINGER_TICKS = 10
 _RETRY_MS = 2_000
 _QUIET_TICKS = 5
+_LOOK_AGAIN_TICKS = 10
 _STILL_HERE = b": still here\n\n"
 """So that nothing between us and a viewer takes a slow snapshot for a dead connection."""
-
-
-class Built(Struct, frozen=True):
-    """A snapshot as it goes over the wire."""
-
-    id: int
-    event: bytes
+_END = b""
 
 
 class Identified(BaseModel):
@@ -47,12 +44,36 @@ class Identified(BaseModel):
 
 
 Build = Callable[[], Identified]
+Face = Callable[[Any], BaseModel]
+"""What a viewer is shown of a snapshot."""
+
+
+def whole(snapshot: BaseModel) -> BaseModel:
+    return snapshot
+
+
+class Built:
+    """A snapshot as it goes over the wire."""
+
+    def __init__(self, snapshot: Identified) -> None:
+        self.id = snapshot.id
+        self._snapshot = snapshot
+        self._events: dict[Face, bytes] = {}
+
+    def event(self, face: Face) -> bytes:
+        """Made once for all who see it so."""
+        if face not in self._events:
+            text = face(self._snapshot).model_dump_json()
+            self._events[face] = format_sse_event(data_str=text, event="snapshot", id=str(self.id))
+        return self._events[face]
 
 
 class Viewer:
-    """One connection: its queue, and the task that empties it."""
+    """One connection: what it sees, whether it still may (asked from a thread), its queue, the task that empties it."""
 
-    def __init__(self) -> None:
+    def __init__(self, face: Face, may_watch: Callable[[], bool]) -> None:
+        self.face = face
+        self.may_watch = may_watch
         self.queue: asyncio.Queue[bytes] = asyncio.Queue(_WAITING)
         self.task: asyncio.Task[object] | None = None
 
@@ -98,16 +119,20 @@ class Topic:
     async def _run(self) -> None:
         """Raises Refusal where there can be no snapshot; a database that fails is asked again."""
         due = time.monotonic()
-        while self.viewers or self._idle < _LINGER_TICKS:
+        for tick in itertools.count(1):
             try:
                 await self._tick()
+                if tick % _LOOK_AGAIN_TICKS == 0:
+                    await self._look_again()
             except TidemarkError as error:
                 log.warning("live: %s", error)  # the page sees its data age
                 self._why_none = error
-                self._send(_STILL_HERE)
+                self._send(lambda _: _STILL_HERE)
             self._idle = 0 if self.viewers else self._idle + 1
             due = max(due + TICK_S, time.monotonic())
             await asyncio.sleep(due - time.monotonic())
+            if not self.viewers and self._idle >= _LINGER_TICKS:
+                return
 
     def _over(self, task: asyncio.Task[None]) -> None:
         error = None if task.cancelled() else task.exception()
@@ -123,13 +148,18 @@ class Topic:
 
     async def _tick(self) -> None:
         started = time.perf_counter()
-        snapshot = self._numbered(await self._snapshot())
-        text = snapshot.model_dump_json()
-        self.latest = Built(snapshot.id, format_sse_event(data_str=text, event="snapshot", id=str(snapshot.id)))
+        built = self.latest = Built(self._numbered(await self._snapshot()))
         self.built += 1
-        self.built_ms = (time.perf_counter() - started) * 1000
         self._first.set()
-        self._send(self.latest.event)
+        self._send(lambda viewer: built.event(viewer.face))
+        self.built_ms = (time.perf_counter() - started) * 1000
+
+    async def _look_again(self) -> None:
+        viewers = list(self.viewers)
+        may_watch = await asyncio.to_thread(lambda: [viewer.may_watch() for viewer in viewers])
+        for viewer, may in zip(viewers, may_watch, strict=True):
+            if not may:
+                self._cut_off(viewer)
 
     def _numbered(self, snapshot: Identified) -> Identified:
         """Its id grows though the clock be set back or stand: a viewer's last id would hide all that follow."""
@@ -139,17 +169,18 @@ class Topic:
     async def _snapshot(self) -> Identified:
         building = asyncio.create_task(asyncio.to_thread(self._build))
         while not (await asyncio.wait({building}, timeout=_QUIET_TICKS * TICK_S))[0]:
-            self._send(_STILL_HERE)
+            self._send(lambda _: _STILL_HERE)
         return building.result()
 
-    def _send(self, event: bytes) -> None:
-        for viewer in [viewer for viewer in self.viewers if not viewer.offer(event)]:
+    def _send(self, event: Callable[[Viewer], bytes]) -> None:
+        for viewer in [viewer for viewer in self.viewers if not viewer.offer(event(viewer))]:
             self._cut_off(viewer)
             self.dropped += 1
 
     def _cut_off(self, viewer: Viewer) -> None:
+        """In order, where it keeps up."""
         self.viewers.discard(viewer)
-        if viewer.task:
+        if not viewer.offer(_END) and viewer.task:
             viewer.task.cancel()
 
     async def stop(self) -> None:
@@ -190,21 +221,24 @@ class Hub:
             await topic.stop()
 
 
-async def stream(topic: Topic, last_id: int) -> AsyncGenerator[bytes]:
+async def stream(
+    topic: Topic, last_id: int, face: Face = whole, may_watch: Callable[[], bool] = lambda: True
+) -> AsyncGenerator[bytes]:
     """The events of one viewer, from the latest snapshot on, unless it is the one that it has.
 
-    Until its task is cancelled: by the server when the viewer goes, by the topic when it is too slow. Thousands do this
-    at the same moment, so none has a timer or a look at the connection of its own.
+    Until the topic ends or it may no longer watch, or its task is cancelled: by the server when the viewer goes, by the
+    topic when it is too slow. Thousands do this at the same moment, so none has a timer or a look at the connection of
+    its own.
     """
-    viewer = Viewer()
+    viewer = Viewer(face, may_watch)
     viewer.task = asyncio.current_task()
     topic.viewers.add(viewer)
     try:
         yield format_sse_event(retry=_RETRY_MS)
         latest = topic.latest
         if latest and latest.id > last_id:
-            yield latest.event
-        while not topic.has_ended:
-            yield await viewer.queue.get()
+            yield latest.event(face)
+        while not topic.has_ended and (event := await viewer.queue.get()) != _END:
+            yield event
     finally:
         topic.viewers.discard(viewer)
