@@ -1,4 +1,4 @@
-"""What people took out by the API, in the audit log: noted before the first byte leaves, or nothing does.
+"""What people took out or let others see by the API, in the audit log: noted before it leaves, or nothing does.
 
 Who it was is the id of their key (`python -m api.keys list`), `local` on a machine that is open to itself.
 """
