@@ -82,7 +82,10 @@ class Slow(Struct, frozen=True):
 
 
 class Watcher:
-    """One campaign. Not thread-safe: one tick at a time; raises Refusal 404, WarehouseError."""
+    """One campaign. Any thread may ask, of a live topic or of a request; one is answered at a time.
+
+    Raises Refusal 404, WarehouseError.
+    """
 
     def __init__(self, context: Context, campaign_id: str, pool: ThreadPoolExecutor) -> None:
         self._context = context
@@ -99,20 +102,24 @@ class Watcher:
     def snapshot(self) -> Snapshot:
         """A tick: `Slow` is read anew when its time has come."""
         with self._guard:
-            now = time.monotonic()
-            due = self._slow is None or now - self._slow_at >= SLOW_EVERY_S
-            slow_parts = self._ask_slow() if due else None
-            providers = None if self._is_large else self._rows("providers")
-            fast = self.fast()
-            if slow_parts:
-                self._slow, self._slow_at = slow_parts(), now
-            assert self._slow is not None
-            return self._compose(fast, self._slow, providers.result() if providers else None)
+            return self._take()
 
     def page(self) -> Snapshot:
         """The same with nothing kept but what earlier campaigns say."""
-        self._slow_at = -SLOW_EVERY_S
-        return self.snapshot()
+        with self._guard:
+            self._slow = None
+            return self._take()
+
+    def _take(self) -> Snapshot:
+        now = time.monotonic()
+        due = self._slow is None or now - self._slow_at >= SLOW_EVERY_S
+        slow_parts = self._ask_slow() if due else None
+        providers = None if self._is_large else self._rows("providers")
+        fast = self.fast()
+        if slow_parts:
+            self._slow, self._slow_at = slow_parts(), now
+        assert self._slow is not None
+        return self._compose(fast, self._slow, providers.result() if providers else None)
 
     def fast(self) -> Fast:
         """The questions of one live tick of a large campaign, together."""
