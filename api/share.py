@@ -19,7 +19,7 @@ from api.live.hub import stream
 from api.live.routes import LastEventId, campaign_topic, events, number
 from api.live.shared import shared
 from api.live.snapshot import Snapshot
-from api.noted import note
+from api.noted import note_or_refuse
 from api.problems import Refusal, documented
 from api.reports.plan import read_plan
 from api.signing import Signer
@@ -45,7 +45,7 @@ def share_campaign(
     """A link to this campaign's live page. It can't be taken back before it ends, but by a new TIDEMARK_LINK_SECRET."""
     read_plan(asking, campaign_id)
     until_ms = asking.clock() + wish.hours * HOUR_MS
-    note(asking, key, "share", campaign_id, until=until_ms)
+    note_or_refuse(asking, key, "share", campaign_id, until=until_ms)
     token = _links(request).sign({"campaign_id": campaign_id}, until_ms)
     return ShareLink(path=f"/s/{token}", expires_at=datetime.fromtimestamp(until_ms / 1000, UTC))
 

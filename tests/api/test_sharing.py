@@ -244,7 +244,7 @@ def test_whoever_makes_a_link_stands_in_the_audit_log(app: FastAPI, monkeypatch:
             assert answer.status_code == 200, answer.text
             [entry] = audit.entries(warehouse)
             assert (entry.action, entry.subject) == ("share", "a")
-            assert made.key_id in entry.actor
+            assert entry.actor == f"key {made.key_id} a test"
             until = datetime.fromtimestamp(json.loads(entry.details)["until"] / 1000, UTC)
             assert until == datetime.fromisoformat(answer.json()["expires_at"])
             warehouse.command("DROP TABLE audit_log")
