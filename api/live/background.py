@@ -30,6 +30,8 @@ def all_rounds() -> tuple[Round, ...]:
 
 
 class Background:
+    """A thread for each round. Started and stopped once, by the event loop as the application begins and ends."""
+
     def __init__(self, context: Context) -> None:
         self._context = context
         self._ended = threading.Event()

@@ -12,7 +12,6 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime
-from itertools import pairwise
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
@@ -21,7 +20,9 @@ from msgspec import Struct
 from api.context import Context
 from api.live.counted import QUESTIONS, read_counted
 from api.live.exactness import read_exactness
+from api.live.failure_lines import failure_line
 from api.live.pace import Pace, pace_of
+from api.live.provider_lines import all_providers, provider_line
 from api.live.recent import (
     SPAN_MS,
     STEP_MS,
@@ -31,8 +32,8 @@ from api.live.recent import (
     recent_of,
     recent_provider,
 )  # fmt: skip
-from api.live.snapshot import AllProviders, Exactness, FailureLine, Freshness, ProviderLine, Snapshot
-from api.live.verdict import STEADY_SUCCESS, USUAL_FAILING, Facts, ProviderNow, judge
+from api.live.snapshot import Exactness, Freshness, ProviderLine, Snapshot
+from api.live.verdict import USUAL_FAILING, Facts, ProviderNow, judge
 from api.reports.accounting import Accounting, accounting_of
 from api.reports.comparison import Comparison, Curve, compare, read_curves
 from api.reports.cost import Cost, read_cost
@@ -46,7 +47,6 @@ from schemas.times import DAY_MS, MINUTE_MS, SECOND_MS
 SLOW_EVERY_S = 10.0
 _CURVES_EVERY_S = 300.0
 _STALE_FLOWS_MS = MINUTE_MS
-_ENOUGH = 20
 _OLD_PULSE_MS = MINUTE_MS
 Answer = TypeVar("Answer")
 
@@ -204,7 +204,14 @@ class Watcher:
         accepted = [(float(_ms(row["step"])), row["messages"]) for row in slow.minutes if row["status"] == "accepted"]
         comparison = compare(slow.curves, accepted, fast.at_ms - behind_ms)
         read_at, rows = self._table(fast, asked)
-        providers = [_provider(row, fast, slow, pace) for row in rows if row["provider"]]
+        providers = [
+            provider_line(
+                row, fast.readings.get(row["provider"], {}), slow.channels, slow.provider_latency,
+                is_running=pace.phase == "running", now_ms=fast.at_ms,
+            )
+            for row in rows
+            if row["provider"]
+        ]  # fmt: skip
         flows = fast.flows[0] if fast.flows else None
         return Snapshot(
             id=fast.at_ms,
@@ -223,8 +230,8 @@ class Watcher:
             latency=slow.latency,
             recent=recent_of(fast.readings.get("", {}), fast.seconds, fast.at_ms),
             providers=providers,
-            all_providers=_all_providers(rows, read_at),
-            failures=[_failure_line(failure, fast) for failure in fast.failures],
+            all_providers=all_providers(rows, read_at),
+            failures=[failure_line(failure, fast.trends) for failure in fast.failures],
             comparison=comparison,
             cost=slow.cost,
             heatmap=slow.heatmap,
@@ -284,40 +291,6 @@ class Watcher:
         return (at_ms - self._sla_missed_since) / SECOND_MS
 
 
-def _provider(row: dict[str, Any], fast: Fast, slow: Slow, pace: Pace) -> ProviderLine:
-    name = row["provider"]
-    recent = recent_provider(name, fast.readings.get(name, {}), fast.at_ms)
-    late = next((found for found in slow.provider_latency if found["provider"] == name), None)
-    weak = recent.decided >= _ENOUGH and recent.success is not None and recent.success < STEADY_SUCCESS
-    sent = row["sent"]
-    return ProviderLine(
-        provider=name,
-        channels=[found["channel"] for found in slow.channels if found["provider"] == name],
-        state="alert" if weak and pace.phase == "running" else "steady" if recent.decided or recent.per_s else "quiet",
-        sent=sent,
-        per_s=recent.per_s,
-        delivered_rate=_share(row["delivered"], sent),
-        read_rate=_share(row["read"], sent) if row["read"] else None,
-        failed_rate=_share(row["failed"], sent),
-        p50_ms=late["p50_ms"] if late else None,
-        p95_ms=late["p95_ms"] if late else None,
-        success=recent.success,
-        trend=recent.sent,
-        failed_strip=recent.failed_share,
-    )
-
-
-def _all_providers(rows: list[dict[str, Any]], read_at: datetime | None) -> AllProviders:
-    row = next((row for row in rows if not row["provider"]), dict.fromkeys(("sent", "delivered", "read", "failed"), 0))
-    return AllProviders(
-        sent=row["sent"],
-        delivered_rate=_share(row["delivered"], row["sent"]),
-        read_rate=_share(row["read"], row["sent"]),
-        failed_rate=_share(row["failed"], row["sent"]),
-        read_at=read_at,
-    )
-
-
 def _queued(fast: Fast, slow: Slow) -> int:
     """What was sent since it was counted is queued no more."""
     since = fast.funnel.sent - slow.accounting.of("handed over") if slow.counted_at else 0
@@ -326,22 +299,6 @@ def _queued(fast: Fast, slow: Slow) -> int:
 
 def _decided(fast: Fast, provider: str) -> int:
     return recent_provider(provider, fast.readings.get(provider, {}), fast.at_ms).decided
-
-
-def _failure_line(failure: Failing, fast: Fast) -> FailureLine:
-    grown = [
-        row["messages"] for row in fast.trends if row["reason"] == reason_key(failure.provider, failure.error_code)
-    ]
-    return FailureLine(**failure.model_dump(), trend=[max(0, now - then) for then, now in pairwise(grown)])
-
-
-def reason_key(provider: str, error_code: str) -> str:
-    """As `pulse.reasons` names it."""
-    return f"{provider} {error_code}"
-
-
-def _share(part: int, whole: int) -> float | None:
-    return round(part / whole, 6) if whole else None
 
 
 def _ms(at: datetime) -> int:
