@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from fastapi import Depends, Request
 
-from api.keys import Key, Scope, find_key
+from api.keys import Key, Scope, find_key, is_key, read_key
 from api.problems import Refusal
 from api.signing import Signer
 from sql.warehouse import Warehouse
@@ -31,7 +31,8 @@ class Gate:
         self._warehouse = warehouse
         self.sessions = sessions
         self._is_open = is_open
-        self._kept: dict[str, tuple[float, Key]] = {}
+        # Never in one: an id is no secret, and would open like the key's text.
+        self._by_text, self._by_id = _Kept(), _Kept()
 
     def key_of(self, request: Request) -> Key | None:
         """Raises Refusal 403 for a write that another site's page asks for."""
@@ -45,29 +46,40 @@ class Gate:
             return self._of_session(session)
         return LOCAL if self._is_open and is_local(request) else None
 
+    def may(self, request: Request, scope: Scope) -> bool:
+        """Asked again of a request that lasts: its key may be revoked, its session over. Raises WarehouseError."""
+        key = self.key_of(request)
+        return key is not None and key.may(scope)
+
     def find(self, text: str) -> Key | None:
-        kept = self._kept.get(text)
-        if kept and time.monotonic() - kept[0] < _KEPT_S:
-            return kept[1]
-        key = find_key(self._warehouse, text)
-        if key:
-            if len(self._kept) >= _MOST_KEPT:
-                self._kept.clear()
-            self._kept[text] = (time.monotonic(), key)
-        return key
+        """Whose key the text is; the database isn't asked about what can't be one."""
+        if not is_key(text):
+            return None
+        return self._by_text.get(text) or self._by_text.put(text, find_key(self._warehouse, text))
 
     def _of_session(self, session: dict[str, Any]) -> Key | None:
         """A session ends with its key."""
-        name = str(session.get("key_id", ""))
-        kept = self._kept.get(name)
-        if kept and time.monotonic() - kept[0] < _KEPT_S:
-            return kept[1]
-        for row in self._warehouse.ask("keys").iter_rows(named=True):
-            if row["key_id"] == name and not row["revoked"]:
-                key = Key(name, row["label"], frozenset(row["scopes"]))
-                self._kept[name] = (time.monotonic(), key)
-                return key
-        return None
+        key_id = str(session.get("key_id", ""))
+        return self._by_id.get(key_id) or self._by_id.put(key_id, read_key(self._warehouse, key_id))
+
+
+class _Kept:
+    """Keys found, by what they were found by."""
+
+    def __init__(self) -> None:
+        self._found: dict[str, tuple[float, Key]] = {}
+
+    def get(self, name: str) -> Key | None:
+        at, key = self._found.get(name, (0.0, None))
+        return key if time.monotonic() - at < _KEPT_S else None
+
+    def put(self, name: str, key: Key | None) -> Key | None:
+        """`key`; none is not kept, so that a new key opens at once."""
+        if key:
+            if len(self._found) >= _MOST_KEPT:
+                self._found.clear()
+            self._found[name] = (time.monotonic(), key)
+        return key
 
 
 def is_local(request: Request) -> bool:
@@ -110,7 +122,7 @@ def _netloc(origin: str) -> str:
 
 def _allow(scope: Scope) -> Any:
     def check(request: Request) -> Key:
-        key: Key | None = request.app.state.gate.key_of(request)
+        key = gate_of(request).key_of(request)
         if key is None:
             raise Refusal(401, "A key is needed", "Authorization: Bearer tm_…", {"WWW-Authenticate": "Bearer"})
         if not key.may(scope):
@@ -118,6 +130,11 @@ def _allow(scope: Scope) -> Any:
         return key
 
     return Depends(check)
+
+
+def gate_of(request: Request) -> Gate:
+    gate: Gate = request.app.state.gate
+    return gate
 
 
 CanRead = _allow("read")

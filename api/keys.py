@@ -9,7 +9,7 @@ import sys
 from datetime import UTC, datetime
 from hashlib import sha256
 from hmac import compare_digest
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import msgspec
 import polars as pl
@@ -63,17 +63,35 @@ def revoke_key(warehouse: Warehouse, key_id: str) -> None:
     raise UsageError(f"there is no key {key_id}; `python -m api.keys list` lists them")
 
 
+def is_key(text: str) -> bool:
+    """Whether it looks like one."""
+    return text.startswith(PREFIX) and "." in text and len(text) <= _LONGEST
+
+
 def find_key(warehouse: Warehouse, text: str) -> Key | None:
     """The key that `text` is, if it opens; the same time whether the id or the secret is wrong."""
+    if not is_key(text):
+        return None
     key_id, _, secret = text.removeprefix(PREFIX).partition(".")
     given = sha256(secret.encode(errors="replace")).digest()
     found = None
-    if text.startswith(PREFIX) and len(text) <= _LONGEST:
-        for row in warehouse.ask("keys").iter_rows(named=True):
-            fits = compare_digest(row["key_id"].encode(), key_id.encode(errors="replace"))
-            if compare_digest(row["hash"], given) and fits and not row["revoked"]:
-                found = Key(row["key_id"], row["label"], frozenset(row["scopes"]))
+    for row in warehouse.ask("keys").iter_rows(named=True):
+        fits = compare_digest(row["key_id"].encode(), key_id.encode(errors="replace"))
+        if compare_digest(row["hash"], given) and fits and not row["revoked"]:
+            found = _key(row)
     return found
+
+
+def read_key(warehouse: Warehouse, key_id: str) -> Key | None:
+    """The key with that id, unless it was revoked: for who has shown the key before."""
+    for row in warehouse.ask("keys").iter_rows(named=True):
+        if row["key_id"] == key_id and not row["revoked"]:
+            return _key(row)
+    return None
+
+
+def _key(row: dict[str, Any]) -> Key:
+    return Key(row["key_id"], row["label"], frozenset(row["scopes"]))
 
 
 def _write(warehouse: Warehouse, key_id: str, hashed: bytes, label: str, scopes: list[str], *, revoked: bool) -> None:

@@ -13,6 +13,7 @@ from pydantic import BaseModel, Field
 from api.access import CanAdmin
 from api.context import Asking, CampaignId
 from api.keys import Key
+from api.noted import actor_of
 from api.problems import Refusal, documented
 from api.reports.plan import read_plan
 from flows.sending.control import Order, encode_order
@@ -51,7 +52,7 @@ def give_order(asking: Asking, campaign_id: CampaignId, wish: Wish, key: Annotat
         log.error("%s %s: %s", wish.action, campaign_id, error)
         raise Refusal(503, "The broker does not answer", "Nothing was ordered", {"Retry-After": "2"}) from None
     try:
-        audit.record(asking.warehouse, wish.action, campaign_id, {"why": wish.why}, f"key {key.key_id} {key.label}")
+        audit.record(asking.warehouse, wish.action, campaign_id, {"why": wish.why}, actor_of(key))
     except TidemarkError as error:  # the order stands: a switch waits for no database
         log.error("not in the audit log: %s %s: %s", wish.action, campaign_id, error)
     return Given(at=order.at, action=order.action, campaign_id=campaign_id)

@@ -48,7 +48,7 @@ def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
         500: "Our fault: the question could not be answered",
         503: "The database does not answer; trying again helps",
     }
-    chosen = sorted({400, 401, 403, 422, 429, 500, 503, *statuses})
+    chosen = sorted({400, 401, 403, 413, 422, 429, 500, 503, *statuses})
     content = {MEDIA_TYPE: {"schema": Problem.model_json_schema()}}
     return {status: {"description": known[status], "content": content} for status in chosen}
 

@@ -3,7 +3,7 @@
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field
 
-from api.access import SESSION_COOKIE, SESSION_MS, Gate
+from api.access import SESSION_COOKIE, SESSION_MS, gate_of
 from api.problems import Refusal, documented
 
 router = APIRouter(prefix="/api/session", tags=["access"])
@@ -22,7 +22,7 @@ class Session(BaseModel):
 @router.get("", responses=documented())
 def who_am_i(request: Request) -> Session:
     """Whose key asks, and what it may."""
-    key = _gate(request).key_of(request)
+    key = gate_of(request).key_of(request)
     if key is None:
         raise Refusal(401, "A key is needed", headers={"WWW-Authenticate": "Bearer"})
     return Session(key_id=key.key_id, label=key.label, scopes=sorted(key.scopes))
@@ -31,7 +31,7 @@ def who_am_i(request: Request) -> Session:
 @router.post("", responses=documented())
 def log_in(request: Request, response: Response, login: Login) -> Session:
     """Sets a session cookie for twelve hours."""
-    gate = _gate(request)
+    gate = gate_of(request)
     gate.key_of(request)
     key = gate.find(login.key)
     if key is None:
@@ -53,8 +53,3 @@ def log_in(request: Request, response: Response, login: Login) -> Session:
 def log_out(response: Response) -> None:
     """Takes the cookie away."""
     response.delete_cookie(SESSION_COOKIE)
-
-
-def _gate(request: Request) -> Gate:
-    gate: Gate = request.app.state.gate
-    return gate

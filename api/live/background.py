@@ -30,6 +30,8 @@ def all_rounds() -> tuple[Round, ...]:
 
 
 class Background:
+    """A thread for each round. Started and stopped once, by the event loop as the application begins and ends."""
+
     def __init__(self, context: Context) -> None:
         self._context = context
         self._ended = threading.Event()
@@ -57,5 +59,7 @@ class Background:
                 round_.work(self._context)
             except TidemarkError as error:
                 log.warning("%s: %s", round_.name, error)
+            except Exception:  # a bug of ours: the other rounds, and this one's next, may do without what it broke on
+                log.exception("%s", round_.name)
             worked_s = time.monotonic() - started
             self._ended.wait(max(round_.every_s - worked_s, round_.rest * worked_s))

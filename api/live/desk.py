@@ -19,6 +19,8 @@ _QUERIES_AT_ONCE = 4
 
 
 class Desk:
+    """One for an application, made and stopped with it. The event loop and requests' threads ask it for watchers."""
+
     def __init__(self, context: Context) -> None:
         self.context = context
         self.hub = Hub()

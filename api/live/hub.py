@@ -5,16 +5,17 @@
 
 A topic ticks while somebody watches, and a little longer. Its snapshots are whole, so a viewer that comes back with
 `Last-Event-ID` gets the latest at once if that is newer, else the next, and misses nothing by the ones between.
+Now and then it asks of each viewer whether it still may watch: a key that was revoked, a link that has ended.
 """
 
 import asyncio
+import itertools
 import logging
 import time
 from collections.abc import AsyncGenerator, Callable
-from contextlib import suppress
+from typing import Any
 
 from fastapi.sse import format_sse_event
-from msgspec import Struct
 from pydantic import BaseModel
 
 from api.problems import Refusal
@@ -30,15 +31,10 @@ _WAITING = 3
 _LINGER_TICKS = 10
 _RETRY_MS = 2_000
 _QUIET_TICKS = 5
+_LOOK_AGAIN_TICKS = 10
 _STILL_HERE = b": still here\n\n"
 """So that nothing between us and a viewer takes a slow snapshot for a dead connection."""
-
-
-class Built(Struct, frozen=True):
-    """A snapshot as it goes over the wire."""
-
-    id: int
-    event: bytes
+_END = b""
 
 
 class Identified(BaseModel):
@@ -48,12 +44,36 @@ class Identified(BaseModel):
 
 
 Build = Callable[[], Identified]
+Face = Callable[[Any], BaseModel]
+"""What a viewer is shown of a snapshot."""
+
+
+def whole(snapshot: BaseModel) -> BaseModel:
+    return snapshot
+
+
+class Built:
+    """A snapshot as it goes over the wire."""
+
+    def __init__(self, snapshot: Identified) -> None:
+        self.id = snapshot.id
+        self._snapshot = snapshot
+        self._events: dict[Face, bytes] = {}
+
+    def event(self, face: Face) -> bytes:
+        """Made once for all who see it so."""
+        if face not in self._events:
+            text = face(self._snapshot).model_dump_json()
+            self._events[face] = format_sse_event(data_str=text, event="snapshot", id=str(self.id))
+        return self._events[face]
 
 
 class Viewer:
-    """One connection: its queue, and the task that empties it."""
+    """One connection: what it sees, whether it still may (asked from a thread), its queue, the task that empties it."""
 
-    def __init__(self) -> None:
+    def __init__(self, face: Face, may_watch: Callable[[], bool]) -> None:
+        self.face = face
+        self.may_watch = may_watch
         self.queue: asyncio.Queue[bytes] = asyncio.Queue(_WAITING)
         self.task: asyncio.Task[object] | None = None
 
@@ -67,6 +87,12 @@ class Viewer:
 
 
 class Topic:
+    """One build and its viewers. Lives in the event loop; only `build` runs in a thread, once at a time.
+
+    However it ends, nobody is left in it: who waits for the first snapshot is told why there is none, who watches is
+    cut off and comes again.
+    """
+
     def __init__(self, build: Build, ended: Callable[[], None]) -> None:
         self._build = build
         self._ended = ended
@@ -75,45 +101,65 @@ class Topic:
         self.built = 0
         self.dropped = 0
         self.built_ms = 0.0
-        self._refused: Refusal | None = None
+        self.has_ended = False
+        self._idle = 0
+        self._why_none: BaseException = Refusal(503, "The live page is ending", headers={"Retry-After": "2"})
         self._first = asyncio.Event()
         self._task = asyncio.create_task(self._run())
+        self._task.add_done_callback(self._over)
 
     async def first(self) -> Built:
-        """The latest snapshot, or the first when it is there. Raises Refusal where there can be none."""
+        """The latest snapshot, or the first when it is there. Raises what kept it from being built."""
         await self._first.wait()
-        if self._refused:
-            raise self._refused
-        assert self.latest is not None
+        if self.latest is None:
+            raise self._why_none
+        self._idle = 0
         return self.latest
 
     async def _run(self) -> None:
-        idle = 0
+        """Raises Refusal where there can be no snapshot; a database that fails is asked again."""
         due = time.monotonic()
-        while idle < _LINGER_TICKS:
+        for tick in itertools.count(1):
             try:
                 await self._tick()
-            except Refusal as refusal:
-                self._refused = refusal
-                break
+                if tick % _LOOK_AGAIN_TICKS == 0:
+                    await self._look_again()
             except TidemarkError as error:
                 log.warning("live: %s", error)  # the page sees its data age
-                self._send(_STILL_HERE)
-            idle = 0 if self.viewers else idle + 1
+                self._why_none = error
+                self._send(lambda _: _STILL_HERE)
+            self._idle = 0 if self.viewers else self._idle + 1
             due = max(due + TICK_S, time.monotonic())
             await asyncio.sleep(due - time.monotonic())
+            if not self.viewers and self._idle >= _LINGER_TICKS:
+                return
+
+    def _over(self, task: asyncio.Task[None]) -> None:
+        error = None if task.cancelled() else task.exception()
+        if error:
+            self._why_none = error
+            if not isinstance(error, Refusal):
+                log.error("live: a topic ended", exc_info=error)
+        self.has_ended = True
         self._first.set()
         self._ended()
+        for viewer in list(self.viewers):
+            self._cut_off(viewer)
 
     async def _tick(self) -> None:
         started = time.perf_counter()
-        snapshot = self._numbered(await self._snapshot())
-        text = snapshot.model_dump_json()
-        self.latest = Built(snapshot.id, format_sse_event(data_str=text, event="snapshot", id=str(snapshot.id)))
+        built = self.latest = Built(self._numbered(await self._snapshot()))
         self.built += 1
-        self.built_ms = (time.perf_counter() - started) * 1000
         self._first.set()
-        self._send(self.latest.event)
+        self._send(lambda viewer: built.event(viewer.face))
+        self.built_ms = (time.perf_counter() - started) * 1000
+
+    async def _look_again(self) -> None:
+        viewers = list(self.viewers)
+        may_watch = await asyncio.to_thread(lambda: [viewer.may_watch() for viewer in viewers])
+        for viewer, may in zip(viewers, may_watch, strict=True):
+            if not may:
+                self._cut_off(viewer)
 
     def _numbered(self, snapshot: Identified) -> Identified:
         """Its id grows though the clock be set back or stand: a viewer's last id would hide all that follow."""
@@ -123,25 +169,23 @@ class Topic:
     async def _snapshot(self) -> Identified:
         building = asyncio.create_task(asyncio.to_thread(self._build))
         while not (await asyncio.wait({building}, timeout=_QUIET_TICKS * TICK_S))[0]:
-            self._send(_STILL_HERE)
+            self._send(lambda _: _STILL_HERE)
         return building.result()
 
-    def _send(self, event: bytes) -> None:
-        for viewer in [viewer for viewer in self.viewers if not viewer.offer(event)]:
-            self._drop(viewer)
+    def _send(self, event: Callable[[Viewer], bytes]) -> None:
+        for viewer in [viewer for viewer in self.viewers if not viewer.offer(event(viewer))]:
+            self._cut_off(viewer)
+            self.dropped += 1
 
-    def _drop(self, viewer: Viewer) -> None:
+    def _cut_off(self, viewer: Viewer) -> None:
+        """In order, where it keeps up."""
         self.viewers.discard(viewer)
-        self.dropped += 1
-        if viewer.task:
+        if not viewer.offer(_END) and viewer.task:
             viewer.task.cancel()
 
     async def stop(self) -> None:
         self._task.cancel()
-        with suppress(asyncio.CancelledError):
-            await self._task
-        for viewer in list(self.viewers):
-            self._drop(viewer)
+        await asyncio.wait({self._task})
 
 
 class Hub:
@@ -151,7 +195,7 @@ class Hub:
         self._topics: dict[str, Topic] = {}
 
     async def join(self, name: str, build: Build) -> Topic:
-        """The topic, running, with a snapshot. Raises Refusal: there is none, or too many watch."""
+        """The topic, running, with a snapshot. Raises Refusal: there is none, or too many watch; TidemarkError."""
         topic = self._topics.get(name)
         if topic is None:
             if len(self._topics) >= MOST_TOPICS:
@@ -166,10 +210,10 @@ class Hub:
         self._topics.pop(name, None)
 
     def figures(self) -> dict[str, tuple[int, int, int, float]]:
-        """By topic: viewers, snapshots built, viewers dropped, how long the last snapshot took (ms)."""
+        """By topic: viewers, snapshots built, viewers dropped, how long the last snapshot took (ms). For any thread."""
         return {
             name: (len(topic.viewers), topic.built, topic.dropped, topic.built_ms)
-            for name, topic in self._topics.items()
+            for name, topic in self._topics.copy().items()
         }
 
     async def stop(self) -> None:
@@ -177,21 +221,24 @@ class Hub:
             await topic.stop()
 
 
-async def stream(topic: Topic, last_id: int) -> AsyncGenerator[bytes]:
+async def stream(
+    topic: Topic, last_id: int, face: Face = whole, may_watch: Callable[[], bool] = lambda: True
+) -> AsyncGenerator[bytes]:
     """The events of one viewer, from the latest snapshot on, unless it is the one that it has.
 
-    Until its task is cancelled: by the server when the viewer goes, by the topic when it is too slow. Thousands do this
-    at the same moment, so none has a timer or a look at the connection of its own.
+    Until the topic ends or it may no longer watch, or its task is cancelled: by the server when the viewer goes, by the
+    topic when it is too slow. Thousands do this at the same moment, so none has a timer or a look at the connection of
+    its own.
     """
-    viewer = Viewer()
+    viewer = Viewer(face, may_watch)
     viewer.task = asyncio.current_task()
     topic.viewers.add(viewer)
     try:
         yield format_sse_event(retry=_RETRY_MS)
         latest = topic.latest
         if latest and latest.id > last_id:
-            yield latest.event
-        while True:
-            yield await viewer.queue.get()
+            yield latest.event(face)
+        while not topic.has_ended and (event := await viewer.queue.get()) != _END:
+            yield event
     finally:
         topic.viewers.discard(viewer)

@@ -28,6 +28,10 @@ _CHANNELS_EVERY_S = 300.0
 
 
 class OpsWatcher:
+    """All campaigns and flows together. Called by the thread of the live topic and by requests' at once: what it keeps
+    between is only replaced whole, and read twice at worst.
+    """
+
     def __init__(self, context: Context, figures: Callable[[], dict[str, tuple[int, int, int, float]]]) -> None:
         self._context = context
         self._figures = figures
@@ -87,7 +91,7 @@ class OpsWatcher:
             self._channels = {row["provider"]: row["channel"] for row in rows}
             self._channels.setdefault(provider, "")
             self._channels_at = time.monotonic()
-        return self._channels[provider]
+        return self._channels.get(provider, "")
 
     def _providers(
         self, readings: dict[str, list[Readings]], repeats: list[dict[str, Any]], now_ms: int

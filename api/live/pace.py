@@ -1,6 +1,7 @@
 """How fast is the campaign being sent, what holds it back, and when is it done?"""
 
 from datetime import UTC, datetime
+from math import inf
 from typing import Any, Literal
 
 import numpy as np
@@ -8,13 +9,15 @@ from pydantic import AwareDatetime, BaseModel, Field
 
 from api.context import Context
 from api.live.recent import reason_in_words
-from schemas.times import MINUTE_MS, SECOND_MS, ms_of
+from schemas.times import DAY_MS, MINUTE_MS, SECOND_MS, ms_of
 
 Phase = Literal["ready", "running", "paused", "silent", "done"]
 _SILENT_AFTER_MS = 15 * SECOND_MS
 _QUIET_AFTER_MS = 2 * MINUTE_MS
 _LOOK_BACK_S = 300
 _STRETCH_S = 15
+_FARTHEST_S = 366 * DAY_MS / SECOND_MS
+"""What lies beyond is told as this: a campaign that nearly stands would be done in a year that no calendar has."""
 
 
 class Pace(BaseModel):
@@ -75,6 +78,14 @@ def pace_of(
     return pace
 
 
+def last_word(ends: dict[str, Any] | None, seconds: list[dict[str, Any]]) -> dict[str, Any] | None:
+    """`ends`, read some seconds ago, with what the sender said since."""
+    if not seconds:
+        return ends
+    last = seconds[-1]
+    return {"first_at": seconds[0]["at"], **(ends or {}), **last, "last_at": last["at"]}
+
+
 def why_paused(slower_because: str) -> str | None:
     """What the sender was told with the order, "" if nothing; None where it isn't paused."""
     cause, _, why = slower_because.partition(": ")
@@ -106,13 +117,13 @@ def sent_last(context: Context, campaigns: list[str]) -> dict[str, int]:
 def _foresee(pace: Pace, achieved: list[float], queued: int, now_ms: int) -> None:
     whole = len(achieved) // _STRETCH_S * _STRETCH_S
     stretches = [_mean(achieved[-whole:][at : at + _STRETCH_S]) for at in range(0, whole, _STRETCH_S)]
-    rates = [rate for rate in stretches or [pace.achieved_per_s] if rate > 0]
+    rates = [rate for rate in stretches or [pace.achieved_per_s] if 0 < rate < inf]
     if not rates:
         return
     slow, fast = (float(rate) for rate in np.quantile(rates, (0.1, 0.9)))
     recent = _mean(rates[-4:])
     pace.done_at, pace.done_from, pace.done_to = (
-        datetime.fromtimestamp(now_ms / 1000 + queued / rate, UTC)
+        datetime.fromtimestamp(now_ms / 1000 + min(queued / rate, _FARTHEST_S), UTC)
         for rate in (recent, max(fast, recent), min(slow, recent))
     )
 

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import polars as pl
 
 from api.context import Context
-from api.live.watcher import reason_key
+from api.live.failure_lines import reason_key
 from schemas.times import HOUR_MS, SECOND_MS
 
 ACTIVE_MS = 6 * HOUR_MS

@@ -208,3 +208,8 @@ _REASONS = {
 def reason_in_words(slower_because: str) -> str:
     """Of the sender's words; what is behind a colon says more where the first is none of ours, as with "paused"."""
     return _REASONS.get(slower_because.partition(": ")[0], slower_because.replace("_", " "))
+
+
+def known_reason(slower_because: str) -> str:
+    """The same where the words are ours; "" for what a sender or an operator wrote."""
+    return _REASONS.get(slower_because.partition(": ")[0], "")

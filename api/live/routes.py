@@ -1,15 +1,16 @@
 """Server-sent events: `GET …/live`, a snapshot a second."""
 
+from collections.abc import Callable
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Request
 from fastapi.responses import StreamingResponse
 from fastapi.sse import EventSourceResponse
 
-from api.access import CanRead
+from api.access import CanRead, gate_of
 from api.context import CampaignId
 from api.live.desk import Desk, desk_of
-from api.live.hub import stream
+from api.live.hub import Topic, stream
 from api.live.ops_snapshot import OpsSnapshot
 from api.live.snapshot import Snapshot
 from api.problems import documented
@@ -26,7 +27,8 @@ async def watch_campaign(
     request: Request, campaign_id: CampaignId, last_event_id: LastEventId = ""
 ) -> EventSourceResponse:
     """A snapshot a second, as the campaign's report gives it; the same one for all who watch."""
-    return await campaign_events(desk_of(request), campaign_id, last_event_id)
+    topic = await campaign_topic(desk_of(request), campaign_id)
+    return events(stream(topic, number(last_event_id), may_watch=_may_read(request)))
 
 
 @router.get("/ops/live", responses=documented() | _EVENTS, response_class=StreamingResponse)
@@ -34,7 +36,7 @@ async def watch_operations(request: Request, last_event_id: LastEventId = "") ->
     """The operations page's snapshot a second."""
     desk = desk_of(request)
     topic = await desk.hub.join("ops", desk.ops)
-    return _events(stream(topic, _number(last_event_id)))
+    return events(stream(topic, number(last_event_id), may_watch=_may_read(request)))
 
 
 @router.get("/ops", responses=documented())
@@ -49,16 +51,19 @@ def read_campaign(request: Request, campaign_id: CampaignId) -> Snapshot:
     return desk_of(request).watcher(campaign_id).page()
 
 
-async def campaign_events(desk: Desk, campaign_id: str, last_event_id: str) -> EventSourceResponse:
-    topic = await desk.hub.join(f"campaign {campaign_id}", desk.watcher(campaign_id).snapshot)
-    return _events(stream(topic, _number(last_event_id)))
+async def campaign_topic(desk: Desk, campaign_id: str) -> Topic:
+    return await desk.hub.join(f"campaign {campaign_id}", desk.watcher(campaign_id).snapshot)
 
 
-def _events(body: object) -> EventSourceResponse:
+def _may_read(request: Request) -> Callable[[], bool]:
+    return lambda: gate_of(request).may(request, "read")
+
+
+def events(body: object) -> EventSourceResponse:
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     return EventSourceResponse(body, headers=headers)  # type: ignore[arg-type]  # an async iterator of bytes
 
 
-def _number(text: str) -> int:
+def number(last_event_id: str) -> int:
     """0 for what is none of our ids: such a viewer gets the latest."""
-    return int(text) if text.isascii() and text.isdigit() else 0
+    return int(last_event_id) if last_event_id.isascii() and last_event_id.isdigit() else 0

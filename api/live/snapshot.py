@@ -94,7 +94,7 @@ class Snapshot(Identified):
     all_providers: AllProviders
     failures: list[FailureLine]
     comparison: Comparison
-    cost: Cost
+    cost: Cost | None = Field(description="null over a share link")
     heatmap: list[list[int]] | None = Field(
         description="Read by weekday and hour (UTC); null for campaigns of under a day", examples=[[[0] * 24] * 7]
     )

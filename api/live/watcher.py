@@ -2,7 +2,7 @@
 
 each tick   stages ─ funnel · reasons ─ failures · progress ─ pace · pulse ─ last 15 minutes · flow_stats ─ lag
             totals ─ providers, of a large campaign as last read by the pulse
-each 10 s   latency_sample ─ time to deliver · dispositions ─ accounting · splits ─ cost · …
+each 10 s   latency_sample ─ time to deliver · dispositions ─ accounting · splits ─ cost · pulse ─ reasons' trends · …
             of a large campaign as last counted, by `api.live.counted`
 each 5 min  latency_sample of earlier campaigns ─ what is usual
 """
@@ -12,7 +12,6 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime
-from itertools import pairwise
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
@@ -21,7 +20,9 @@ from msgspec import Struct
 from api.context import Context
 from api.live.counted import QUESTIONS, read_counted
 from api.live.exactness import read_exactness
-from api.live.pace import Pace, pace_of, sent_last
+from api.live.failure_lines import failure_line
+from api.live.pace import Pace, last_word, pace_of, sent_last
+from api.live.provider_lines import all_providers, provider_line
 from api.live.recent import (
     SPAN_MS,
     STEP_MS,
@@ -31,13 +32,13 @@ from api.live.recent import (
     recent_of,
     recent_provider,
 )  # fmt: skip
-from api.live.snapshot import AllProviders, Exactness, FailureLine, Freshness, ProviderLine, Snapshot
-from api.live.verdict import USUAL_FAILING, Facts, ProviderNow, is_weak, judge
+from api.live.snapshot import Exactness, Freshness, ProviderLine, Snapshot
+from api.live.verdict import USUAL_FAILING, Facts, ProviderNow, judge
 from api.reports.accounting import Accounting, accounting_of
 from api.reports.comparison import Comparison, Curve, compare, read_curves
 from api.reports.cost import Cost, read_cost
 from api.reports.failures import Failing, read_reasons
-from api.reports.funnel import Attempts, Funnel, rates_of, read_funnel, share
+from api.reports.funnel import Attempts, Funnel, rates_of, read_funnel
 from api.reports.latency import Latency, cells_of, latency_of
 from api.reports.plan import Plan, read_plan
 from api.reports.timeline import read_heatmap
@@ -57,9 +58,7 @@ class Fast(Struct, frozen=True):
     funnel: Funnel
     failures: list[Failing]
     seconds: list[dict[str, Any]]
-    ends: dict[str, Any] | None
     readings: dict[str, Readings]
-    trends: list[dict[str, Any]]
     flows: list[dict[str, Any]]
 
 
@@ -77,12 +76,17 @@ class Slow(Struct, frozen=True):
     heatmap: list[list[int]] | None
     curves: list[Curve]
     exactness: Exactness
+    ends: dict[str, Any] | None
+    trends: list[dict[str, Any]]
     active_at_ms: int | None
     counted_at: datetime | None
 
 
 class Watcher:
-    """One campaign. Not thread-safe: one tick at a time; raises Refusal 404, WarehouseError."""
+    """One campaign. Any thread may ask, of a live topic or of a request; one is answered at a time.
+
+    Raises Refusal 404, WarehouseError.
+    """
 
     def __init__(self, context: Context, campaign_id: str, pool: ThreadPoolExecutor) -> None:
         self._context = context
@@ -99,20 +103,24 @@ class Watcher:
     def snapshot(self) -> Snapshot:
         """A tick: `Slow` is read anew when its time has come."""
         with self._guard:
-            now = time.monotonic()
-            due = self._slow is None or now - self._slow_at >= SLOW_EVERY_S
-            slow_parts = self._ask_slow() if due else None
-            providers = None if self._is_large else self._rows("providers")
-            fast = self.fast()
-            if slow_parts:
-                self._slow, self._slow_at = slow_parts(), now
-            assert self._slow is not None
-            return self._compose(fast, self._slow, providers.result() if providers else None)
+            return self._take()
 
     def page(self) -> Snapshot:
         """The same with nothing kept but what earlier campaigns say."""
-        self._slow_at = -SLOW_EVERY_S
-        return self.snapshot()
+        with self._guard:
+            self._slow = None
+            return self._take()
+
+    def _take(self) -> Snapshot:
+        now = time.monotonic()
+        due = self._slow is None or now - self._slow_at >= SLOW_EVERY_S
+        slow_parts = self._ask_slow() if due else None
+        providers = None if self._is_large else self._rows("providers")
+        fast = self.fast()
+        if slow_parts:
+            self._slow, self._slow_at = slow_parts(), now
+        assert self._slow is not None
+        return self._compose(fast, self._slow, providers.result() if providers else None)
 
     def fast(self) -> Fast:
         """The questions of one live tick of a large campaign, together."""
@@ -121,17 +129,14 @@ class Watcher:
         funnel = self._go(read_funnel, self._context, self._campaign_id)
         failures = self._go(read_reasons, self._context, self._campaign_id)
         pulse = self._rows("pulse", since=since, step_ms=STEP_MS)
-        trends = self._rows("reason_trends", since=since, step_ms=STRIP_MS)
-        seconds, ends = self._rows("pace", since=since), self._rows("pace_ends")
+        seconds = self._rows("pace", since=since)
         flows = self._go(self._context.rows, "freshness", since=at_ms - _STALE_FLOWS_MS)
         return Fast(
             at_ms,
             funnel.result(),
             failures.result(),
             seconds.result(),
-            next(iter(ends.result()), None),
             by_provider(pulse.result()),
-            trends.result(),
             flows.result(),
         )
 
@@ -147,6 +152,8 @@ class Watcher:
         }
         exactness, plan = self._go(read_exactness, context), plan_told.result()
         cost, active = self._go(read_cost, context, plan), self._go(sent_last, context, [name])
+        ends = self._rows("pace_ends")
+        trends = self._rows("reason_trends", since=context.clock() - SPAN_MS - MINUTE_MS, step_ms=STRIP_MS)
 
         def answers() -> Slow:
             told = counted.answers | {question: rows.result() for question, rows in asked.items()}
@@ -162,6 +169,8 @@ class Watcher:
                 self._heatmap(told["timeline_steps"]),
                 self._earlier(plan),
                 exactness.result(),
+                next(iter(ends.result()), None),
+                trends.result(),
                 active.result().get(name),
                 counted.at,
             )
@@ -190,13 +199,20 @@ class Watcher:
         queued = _queued(fast, slow)
         behind_ms = fast.flows[0]["lag_ms"] if fast.flows else 0
         pace = pace_of(
-            fast.seconds, fast.ends, sent=fast.funnel.sent, queued=queued, audience=slow.plan.audience or 0,
+            fast.seconds, last_word(slow.ends, fast.seconds), sent=fast.funnel.sent, queued=queued, audience=slow.plan.audience or 0,
             now_ms=fast.at_ms, behind_ms=behind_ms, active_at_ms=slow.active_at_ms,
         )  # fmt: skip
         accepted = [(float(ms_of(row["step"])), row["messages"]) for row in slow.minutes if row["status"] == "accepted"]
         comparison = compare(slow.curves, accepted, fast.at_ms - behind_ms)
         read_at, rows = self._table(fast, asked)
-        providers = [_provider(row, fast, slow, pace) for row in rows if row["provider"]]
+        providers = [
+            provider_line(
+                row, fast.readings.get(row["provider"], {}), slow.channels, slow.provider_latency,
+                is_running=pace.phase == "running", now_ms=fast.at_ms,
+            )
+            for row in rows
+            if row["provider"]
+        ]  # fmt: skip
         flows = fast.flows[0] if fast.flows else None
         return Snapshot(
             id=fast.at_ms,
@@ -215,8 +231,8 @@ class Watcher:
             latency=slow.latency,
             recent=recent_of(fast.readings.get("", {}), fast.seconds, fast.at_ms),
             providers=providers,
-            all_providers=_all_providers(rows, read_at),
-            failures=[_failure_line(failure, fast) for failure in fast.failures],
+            all_providers=all_providers(rows, read_at),
+            failures=[failure_line(failure, slow.trends) for failure in fast.failures],
             comparison=comparison,
             cost=slow.cost,
             heatmap=slow.heatmap,
@@ -277,40 +293,6 @@ class Watcher:
         return (at_ms - self._sla_missed_since) / SECOND_MS
 
 
-def _provider(row: dict[str, Any], fast: Fast, slow: Slow, pace: Pace) -> ProviderLine:
-    name = row["provider"]
-    recent = recent_provider(name, [fast.readings.get(name, {})], fast.at_ms)
-    late = next((found for found in slow.provider_latency if found["provider"] == name), None)
-    weak = is_weak(recent.success, recent.decided)
-    sent = row["sent"]
-    return ProviderLine(
-        provider=name,
-        channels=[found["channel"] for found in slow.channels if found["provider"] == name],
-        state="alert" if weak and pace.phase == "running" else "steady" if recent.decided or recent.per_s else "quiet",
-        sent=sent,
-        per_s=recent.per_s,
-        delivered_rate=share(row["delivered"], sent),
-        read_rate=share(row["read"], sent) if row["read"] else None,
-        failed_rate=share(row["failed"], sent),
-        p50_ms=late["p50_ms"] if late else None,
-        p95_ms=late["p95_ms"] if late else None,
-        success=recent.success,
-        trend=recent.sent,
-        failed_strip=recent.failed_share,
-    )
-
-
-def _all_providers(rows: list[dict[str, Any]], read_at: datetime | None) -> AllProviders:
-    row = next((row for row in rows if not row["provider"]), dict.fromkeys(("sent", "delivered", "read", "failed"), 0))
-    return AllProviders(
-        sent=row["sent"],
-        delivered_rate=share(row["delivered"], row["sent"]),
-        read_rate=share(row["read"], row["sent"]),
-        failed_rate=share(row["failed"], row["sent"]),
-        read_at=read_at,
-    )
-
-
 def _queued(fast: Fast, slow: Slow) -> int:
     """What was sent since it was counted is queued no more."""
     since = fast.funnel.sent - slow.accounting.of("handed over") if slow.counted_at else 0
@@ -319,15 +301,3 @@ def _queued(fast: Fast, slow: Slow) -> int:
 
 def _decided(fast: Fast, provider: str) -> int:
     return recent_provider(provider, [fast.readings.get(provider, {})], fast.at_ms).decided
-
-
-def _failure_line(failure: Failing, fast: Fast) -> FailureLine:
-    grown = [
-        row["messages"] for row in fast.trends if row["reason"] == reason_key(failure.provider, failure.error_code)
-    ]
-    return FailureLine(**failure.model_dump(), trend=[max(0, now - then) for then, now in pairwise(grown)])
-
-
-def reason_key(provider: str, error_code: str) -> str:
-    """As `pulse.reasons` names it."""
-    return f"{provider} {error_code}"

@@ -39,7 +39,7 @@ class EarlierCampaign(BaseModel):
 
 
 class Comparison(BaseModel):
-    """Empty lists: there is no earlier campaign of the channel."""
+    """Empty lists: there is no earlier campaign of the channel. Over a share link none is named."""
 
     earlier: list[EarlierCampaign]
     usual: list[Usual]

@@ -13,7 +13,7 @@ from fastapi.responses import StreamingResponse
 from api.access import CanExport
 from api.context import Asking, CampaignId, Context
 from api.keys import Key
-from api.noted import note
+from api.noted import note_or_refuse
 from api.problems import documented
 from api.reports.plan import read_plan
 from api.reports.rows import Choice, read_page
@@ -58,7 +58,7 @@ def _noted(context: Context, key: Key, campaign_id: str, what: What, ending: str
         rows, pages = len(only), iter([only])
     else:
         rows = int(context.ask("messages_held", campaign_id=campaign_id).item())
-    note(context, key, "export", campaign_id, what=what, format=ending, rows=rows)
+    note_or_refuse(context, key, "export", campaign_id, what=what, format=ending, rows=rows)
     return pages
 
 

@@ -9,7 +9,7 @@ from pydantic import AwareDatetime, BaseModel, Field, model_validator
 from api.access import CanExport
 from api.context import Asking, CampaignId, Context
 from api.keys import Key
-from api.noted import note
+from api.noted import note_or_refuse
 from api.problems import Refusal, documented
 from api.reports.plan import read_plan
 from api.reports.rows import Choice, read_page
@@ -140,7 +140,7 @@ def find_messages(asking: Asking, campaign_id: CampaignId, person: Person, key: 
     question = "messages_of_recipient" if person.recipient else "messages_of_id"
     hashes = _hashes(asking, text)
     found = asking.rows(question, campaign_id=campaign_id, hashes=hashes)
-    note(asking, key, "look-up", campaign_id, person=hashes[0], messages=len(found))
+    note_or_refuse(asking, key, "look-up", campaign_id, person=hashes[0], messages=len(found))
     return [_trace(asking, campaign_id, row["message_key"]) for row in found]
 
 

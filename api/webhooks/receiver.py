@@ -1,5 +1,6 @@
 """The ASGI application behind `/webhooks/{provider}[/{token}]`."""
 
+import asyncio
 import base64
 import itertools
 import secrets
@@ -13,6 +14,7 @@ from api.webhooks.answers import (
     NOT_NOW,
     NOT_SET_UP,
     TOO_LARGE,
+    TOO_SLOW,
     UNKNOWN_PROVIDER,
     WRONG_SIGNATURE,
     WRONG_TYPE,
@@ -35,6 +37,8 @@ PREFIX = "/webhooks/"
 _CHALLENGE_LIMIT = 256
 _READING_LIMIT_BYTES = 128 << 20
 """Of bodies that come in parts: who sends the beginnings of many is not known yet to be anybody."""
+_BODY_WITHIN_S = 10.0
+"""From headers to the last byte: providers wait no longer for an answer. Without it 43 silent clients held all room."""
 _encode = msgspec.json.Encoder().encode
 
 
@@ -90,7 +94,11 @@ class Receiver:
         content_type = headers.get(b"content-type", b"")
         if not (content_type in door.content_types or scope["method"] == "GET" or _is_taken(content_type, door)):
             return WRONG_TYPE
-        body = await self._body(receive, headers.get(b"content-length", b""), door.hook.max_body_bytes)
+        try:
+            async with asyncio.timeout(_BODY_WITHIN_S):
+                body = await self._body(receive, headers.get(b"content-length", b""), door.hook.max_body_bytes)
+        except TimeoutError:
+            return TOO_SLOW
         if isinstance(body, Answer):
             return body
         now_ms = self._now()

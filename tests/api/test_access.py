@@ -1,19 +1,23 @@
 """Who gets in, how far, and what a browser is told: keys, scopes, sessions, share links, limits, headers."""
 
+import asyncio
 import base64
 import json
 from collections.abc import Iterator
+from pathlib import Path
 
 import httpx
 import pytest
 
 from api.access import Gate
+from api.app import build_app
 from api.keys import Scope, create_key, find_key, revoke_key
 from api.shield import CONTENT_SECURITY_POLICY
 from api.signing import Signer
 from flows.sending.control import Orders
 from flows.sending.watch import read_all
 from schemas.errors import TopicUnknown, UsageError
+from schemas.settings import Settings
 from schemas.topics import SEND_CONTROL
 from sql import audit
 from sql.migrate import migrate
@@ -189,3 +193,33 @@ def test_a_gate_that_is_closed_lets_nobody_in(warehouse: Warehouse) -> None:
     migrate(warehouse)
     gate = Gate(warehouse, Signer("s" * 32, "session", lambda: 0), is_open=False)
     assert gate.find("tm_a.b") is None
+
+
+@pytest.mark.parametrize("scope", ["read", "admin"])
+def test_the_id_of_a_key_in_a_session_opens_nothing(tmp_path: Path, warehouse: Warehouse, scope: Scope) -> None:
+    """Ids stand in lists, logs and cookies: neither as a bearer nor to log in, also just after the session was used."""
+    migrate(warehouse)
+    made = create_key(warehouse, "a test", [scope])
+
+    async def main() -> None:
+        app = build_app(warehouse, Settings(recovery=str(tmp_path / "recovery")))
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost") as browser:
+            assert (await browser.post("/api/session", json={"key": made.key})).status_code == 200
+            assert (await browser.get("/api/session")).json()["key_id"] == made.key_id
+            browser.cookies.clear()
+            for text in (made.key_id, f"tm_{made.key_id}", f"tm_{made.key_id}."):
+                assert (await browser.get("/api/session", headers=bearer(text))).status_code == 401
+                assert (await browser.post("/api/session", json={"key": text})).status_code == 401
+            assert (await browser.get("/api/session", headers=bearer(made.key))).status_code == 200
+
+    asyncio.run(main())
+
+
+def test_what_cannot_be_a_key_is_not_looked_up() -> None:
+    class Untouched:
+        def ask(self, question: str) -> None:
+            raise AssertionError(question)
+
+    gate = Gate(Untouched(), Signer("s" * 32, "session", lambda: 0), is_open=False)  # type: ignore[arg-type]
+    for text in ("", "tm_", "a" * 12, f"tm_{'a' * 12}", "tm_a." + "b" * 200):
+        assert gate.find(text) is None

@@ -1,11 +1,17 @@
-"""Injection, path and header tricks in every parameter: refused or harmless, never a 5xx."""
+"""Injection, path and header tricks in every parameter, bodies without end: refused or harmless, never a 5xx."""
 
-from collections.abc import Iterator
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
+from api.app import build_app
+from api.shield import MOST_BODY_BYTES
+from schemas.settings import Settings
+from sql.warehouse import Warehouse
 from tests.api.conftest import Served
 
 TRICKS = (
@@ -84,3 +90,43 @@ def test_bad_bodies_are_a_problem(client: httpx.Client, served: Served, body: by
     for path in ("/messages/find", "/share"):
         answer = client.post(served.api(path), content=body, headers=headers)
         assert answer.status_code < 500, (path, answer.text)
+
+
+POSTS = ("/api/session", *(f"/api/campaigns/a/{path}" for path in ("share", "orders", "messages/find")))
+
+
+@pytest.mark.parametrize("path", POSTS)
+@pytest.mark.parametrize("announced", [True, False])
+def test_body_beyond_the_limit_is_a_problem_and_is_not_read_on(tmp_path: Path, path: str, announced: bool) -> None:
+    """It comes before it is known who sends it."""
+    read = 0
+
+    async def body() -> AsyncIterator[bytes]:
+        nonlocal read
+        for _ in range(100 * MOST_BODY_BYTES // 1024):
+            read += 1024
+            yield b" " * 1024
+
+    headers = {"Content-Type": "application/json"}
+    if announced:
+        headers["Content-Length"] = str(100 * MOST_BODY_BYTES)
+    answer = asyncio.run(post(tmp_path, path, body(), headers))
+    assert answer.status_code == 413
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.json()["status"] == 413
+    assert "content-security-policy" in answer.headers
+    assert read <= 2 * MOST_BODY_BYTES
+
+
+def test_body_at_the_limit_is_read(tmp_path: Path) -> None:
+    """And refused for what it holds."""
+    body = b'{"key": "tm_"}'.ljust(MOST_BODY_BYTES)
+    answer = asyncio.run(post(tmp_path, "/api/session", body, {"Content-Type": "application/json"}))
+    assert answer.status_code == 401
+
+
+async def post(folder: Path, path: str, body: Any, headers: dict[str, str]) -> httpx.Response:
+    """Without a key."""
+    app = build_app(Warehouse(f"chdb://{folder / 'clickhouse'}"), Settings(recovery=str(folder / "recovery")))
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost") as client:
+        return await client.post(path, content=body, headers=headers)

@@ -184,10 +184,10 @@ def test_who_took_what_stands_in_the_audit_log(client: httpx.Client, served: Ser
     audit.verify(log)
     person = hash_keys(served.settings)[0].hashes(pl.Series([recipient]))[0].hex()
     assert [(entry.actor, entry.action, entry.subject, json.loads(entry.details)) for entry in log[before:]] == [
-        ("api key local", "export", CAMPAIGN, {"what": "counts", "format": "csv", "rows": rows["counts"]}),
-        ("api key local", "export", CAMPAIGN, {"what": "messages", "format": "csv", "rows": rows["messages"]}),
-        ("api key local", "export", CAMPAIGN, {"what": "counts", "format": "parquet", "rows": rows["counts"]}),
-        ("api key local", "look-up", CAMPAIGN, {"person": person, "messages": 1}),
+        ("key local this machine", "export", CAMPAIGN, {"what": "counts", "format": "csv", "rows": rows["counts"]}),
+        ("key local this machine", "export", CAMPAIGN, {"what": "messages", "format": "csv", "rows": rows["messages"]}),
+        ("key local this machine", "export", CAMPAIGN, {"what": "counts", "format": "parquet", "rows": rows["counts"]}),
+        ("key local this machine", "look-up", CAMPAIGN, {"person": person, "messages": 1}),
     ]
 
 

@@ -137,6 +137,20 @@ def test_phases_follow_the_senders_word_and_silence() -> None:
     assert pace(None, active_at_ms=NOW_MS - 600_000).phase == "done"
 
 
+@given(st.lists(st.floats(), min_size=1, max_size=40), st.integers(1, 2**63))
+def test_any_pace_that_a_sender_tells_has_an_end_within_a_year_and_in_order(achieved: list[float], queued: int) -> None:
+    """Records come from anybody's sender: 1e-9 a second led to the year 31,690,708."""
+    told = [row | {"achieved_per_s": rate} for row, rate in zip(seconds(len(achieved)), achieved, strict=True)]
+    found = pace_of(
+        told, ends(), sent=6_000, queued=queued, audience=9_000, active_at_ms=None, now_ms=NOW_MS
+    )  # fmt: skip
+    assert found.model_dump_json()
+    if found.done_at is not None:
+        assert found.done_from is not None
+        assert found.done_to is not None
+        assert NOW <= found.done_from <= found.done_at <= found.done_to <= NOW + timedelta(days=366)
+
+
 @given(st.lists(st.integers(0, 10_000), min_size=2, max_size=40), st.integers(1_000, 9_000))
 def test_rates_add_up_to_what_was_counted(growths: list[int], apart_ms: int) -> None:
     """Whenever the readings came: between two that are near, nothing is lost or made up."""

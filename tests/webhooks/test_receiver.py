@@ -1,13 +1,16 @@
 """What the receiver answers, and what it writes: nothing but what is verified, and that byte for byte."""
 
+import asyncio
 import base64
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import api.webhooks.receiver
 from api.webhooks.doors import doors
+from api.webhooks.receiver import Receiver
 from flows.captured import saved_request
 from flows.providers import PROVIDERS, Verdict
 from flows.providers.signing import FORM, JSON
@@ -16,7 +19,7 @@ from loadgen.signing import sign, sign_vonage_sms, twilio_json_url
 from schemas.errors import UsageError
 from schemas.settings import Settings
 from tests.providers.signed import CASES, NOW_S, Case
-from tests.webhooks.calling import calling, settings, taken
+from tests.webhooks.calling import calling, heard, settings, taken
 
 SECRET = {"webhook_secrets": {"meta_whatsapp": ("old", "app secret", "verify:public")}}
 META = "https://hooks.example.com/webhooks/meta_whatsapp"
@@ -145,6 +148,42 @@ def test_beginnings_of_many_bodies_are_bounded(tmp_path: Path, monkeypatch: pyte
         assert caller.post(META, b" " * 1_001, chunk=100).status == 503
         assert caller.post(META, b" " * 1_000, chunk=100).status == 200
         assert caller.post(META, b" " * 2_000).status == 200
+
+
+@pytest.mark.parametrize("sent", [b"", b" " * 500])
+def test_silent_clients_are_let_go_and_hold_no_room(
+    sent: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each short of one byte, for ever; meanwhile bodies of one part are taken, afterwards all."""
+    monkeypatch.setattr(api.webhooks.receiver, "_READING_LIMIT_BYTES", 1_000)
+    monkeypatch.setattr(api.webhooks.receiver, "_BODY_WITHIN_S", 0.5)
+    own = settings(tmp_path, webhook_secrets={"meta_whatsapp": INSECURE})
+    scope = {"type": "http", "method": "POST", "path": "/webhooks/meta_whatsapp", "query_string": b"", "headers": []}
+
+    async def silent(receiver: Receiver) -> dict[str, Any]:
+        coming = iter([{"type": "http.request", "body": sent, "more_body": True}] if sent else [])
+        said: list[dict[str, Any]] = []
+
+        async def receive() -> dict[str, Any]:
+            return next(coming, None) or await asyncio.Event().wait()  # type: ignore[return-value]
+
+        async def send(message: dict[str, Any]) -> None:
+            said.append(message)
+
+        await receiver(scope, receive, send)  # type: ignore[arg-type]
+        return said[0]
+
+    async def main(receiver: Receiver) -> None:
+        clients = [asyncio.create_task(silent(receiver)) for _ in range(2)]
+        await asyncio.sleep(0)
+        assert (await heard(receiver, "POST", META, b" " * 900)).status == 200
+        starts = await asyncio.wait_for(asyncio.gather(*clients), 30)
+        assert [start["status"] for start in starts] == [408, 408]
+        assert all((b"connection", b"close") in start["headers"] for start in starts)
+        assert (await heard(receiver, "POST", META, b" " * 900, chunk=100)).status == 200
+
+    with calling(own) as caller:
+        caller.runner.run(main(caller.receiver))
 
 
 def test_secret_path_is_not_written_down(tmp_path: Path) -> None:

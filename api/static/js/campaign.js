@@ -34,7 +34,7 @@ const source = new Source(`${API}/live`, {
   onState: (told) => {
     const before = state;
     state = showState(told);
-    if (told.refused && !latest) return refuse(told.refused);
+    if (told.refused && (!latest || told.refused.status === 403)) return refuse(told.refused);
     if (state !== before && latest) verdict(latest);
   },
 });
@@ -150,12 +150,12 @@ function pace(s) {
 }
 
 function phaseWords(s) {
-  const p = s.pace, asOf = s.cost.counted_at ? ` as of ${clockSeconds(s.cost.counted_at)}` : "";
-  const cost = s.cost.total ? ` Cost ${money(s.cost.total)}${asOf}, ${money(s.cost.per_message, 3)} a message.` : "";
+  const p = s.pace, asOf = s.cost?.counted_at ? ` as of ${clockSeconds(s.cost.counted_at)}` : "";
+  const cost = s.cost?.total ? ` Cost ${money(s.cost.total)}${asOf}, ${money(s.cost.per_message, 3)} a message.` : "";
   if (p.phase === "done") return `Sending ended ${when(p.last_at ?? s.freshness.data_at)}.${cost}`;
   if (p.phase === "ready") return s.plan.limit_per_s && s.plan.audience ? `Plan: ${duration((s.plan.audience / s.plan.limit_per_s) * 1000)} at ${count(s.plan.limit_per_s)}/s.` : "Nothing sent yet.";
   const short = p.allowed_per_s - p.achieved_per_s;
-  if (p.phase === "running") return short > 0.1 * p.allowed_per_s ? `${count(short)}/s short, for no reason that its sender tells.${cost}` : `At its full rate.${cost}`;
+  if (p.phase === "running") return short > 0.1 * p.allowed_per_s ? `${count(short)}/s short${SHARED ? "" : ", for no reason that its sender tells"}.${cost}` : `At its full rate.${cost}`;
   return `Last word of the sender: ${when(p.last_at)}.`;
 }
 
@@ -212,7 +212,7 @@ function allRow(s) {
   const all = s.all_providers, of = (reached, text) => cell(figure(text, { reached }, `Messages ${reached}`), "strong");
   const delivered = s.latency.percentiles.find((told) => told.status === "delivered");
   return html("tr", {}, html("th", { scope: "row" }, "All"),
-    html("td", { class: "l code" }, s.cost.total ? `cost ${s.cost.counted_at ? `as of ${clockSeconds(s.cost.counted_at)}` : "so far"} ${money(s.cost.total)}` : ""),
+    html("td", { class: "l code" }, s.cost?.total ? `cost ${s.cost.counted_at ? `as of ${clockSeconds(s.cost.counted_at)}` : "so far"} ${money(s.cost.total)}` : ""),
     of("sent", count(all.sent)), cell(`${count(s.providers.reduce((sum, line) => sum + line.per_s, 0))}/s`, "strong"), of("delivered", percent(all.delivered_rate)), of("read", percent(all.read_rate)),
     of("failed", percent(all.failed_rate)), cell(duration(delivered?.p95_ms), "strong"), html("td", {}, spark(s.recent.sent)));
 }
@@ -274,7 +274,7 @@ one("#share")?.addEventListener("click", async () => {
   if (!answer.ok) return rows.open("No link could be made", html("p", {}, (await answer.json()).title));
   const link = await answer.json(), address = new URL(link.path, location).href;
   const copy = html("button", { onclick: () => navigator.clipboard.writeText(address).then(() => say(copy, "Copied")) }, "Copy");
-  rows.open("A link to this page", html("p", {}, `Whoever has it sees this page until ${when(link.expires_at)} ${zone()}, and nothing else: no rows, no exports.`), html("p", { class: "link-line" }, html("input", { readonly: true, value: address, "aria-label": "Link" }), copy));
+  rows.open("A link to this page", html("p", {}, `Whoever has it sees this page until ${when(link.expires_at)} ${zone()}, and nothing else: no rows, no exports, no costs, no notes of yours, no other campaigns.`), html("p", { class: "link-line" }, html("input", { readonly: true, value: address, "aria-label": "Link" }), copy));
 });
 one("#export")?.addEventListener("click", () => rows.open("Export", html("p", { class: "note" }, "Counts: messages by status and minute. Messages: when each first reached each status; no recipients."),
   html("ul", { class: "files" }, ...["counts.csv", "counts.parquet", "messages.csv", "messages.parquet"].map((file) => html("li", {}, html("a", { href: `${API}/export/${file}`, download: true }, file))))));
