@@ -199,7 +199,8 @@ class Watcher:
         queued = _queued(fast, slow)
         behind_ms = fast.flows[0]["lag_ms"] if fast.flows else 0
         pace = pace_of(
-            fast.seconds, last_word(slow.ends, fast.seconds), sent=fast.funnel.sent, queued=queued, audience=slow.plan.audience or 0,
+            fast.seconds, last_word(slow.ends, fast.seconds),
+            sent=fast.funnel.sent, queued=queued, audience=slow.plan.audience or 0,
             now_ms=fast.at_ms, behind_ms=behind_ms, active_at_ms=slow.active_at_ms,
         )  # fmt: skip
         accepted = [(float(ms_of(row["step"])), row["messages"]) for row in slow.minutes if row["status"] == "accepted"]

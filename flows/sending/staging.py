@@ -17,8 +17,6 @@ from schemas.outbound import Intent, Screened, ScreenReason
 
 LEAST_AHEAD_S, MOST_AHEAD_S = 0.012, 0.03
 MOST_AHEAD = 256
-_LONG_S = 5.0
-"""What stands ready doesn't wait longer by its number's Retry-After: it was screened at most so long ago."""
 _MOST_SCREENED = 2_000
 """In one turn, so that a queue full of expired messages doesn't hold up the others."""
 
@@ -34,17 +32,15 @@ class Stager:
         if run.cancelled:
             self._cancel(run)
             return
-        if not self._open(run):
+        if run.paused or not self._open(run):
             return
         for place, way in enumerate(run.ways):
-            held = run.paused or self._desk.orders.kills(way.route.provider, way.route.channel)
+            if self._desk.orders.kills(way.route.provider, way.route.channel):
+                continue
             count = len(way.numbers)
             for turn in range(count):
                 number = way.numbers[(run.turn + turn) % count]
-                if held or number.own.blocked_until > now + _LONG_S:
-                    self._clear(run, way, number)
-                else:
-                    self._fill(run, place, way, number, now)
+                self._fill(run, place, way, number, now)
         run.turn += 1
 
     def _fill(self, run: Run, place: int, way: Way, number: Number, now: float) -> None:
@@ -59,17 +55,13 @@ class Stager:
             self._stage(run, place, way, number, want - number.staged, now)
 
     def _clear(self, run: Run, way: Way, number: Number) -> None:
-        """What stands ready behind a number waits again, in its order, for any number that may take it.
-
-        It is screened anew when its turn has come: by then the night may have begun, or the person opted out.
-        """
+        """What stands ready behind a number waits again, in its order, for any number that may take it."""
         free: list[Message] = []
         while number.ready:
             message = self._take_back(run, way, number)
             message.tries -= 1
             if not message.repeats:
                 message.attempt += 1
-                message.first_at = message.first_at if message.tries else 0
             (free if _may_divert(message) else way.pending).append(message)
         run.queue.extendleft(reversed(free))
 

@@ -2,7 +2,6 @@
 
 import io
 import shutil
-import threading
 import time
 from collections import Counter
 from datetime import UTC, datetime
@@ -32,7 +31,7 @@ from schemas.statuses import Lane, Status
 from schemas.times import wall_clock
 from schemas.topics import DLQ_SEND, OUTBOUND, SEND_CONTROL, SEND_SUPPRESSIONS, STATUS_TOPICS, partition_of
 from tests.parts.redis import RedisServer, redis_server
-from tests.sending.conftest import PATIENCE_S, Office, Running
+from tests.sending.conftest import Office, Running
 
 __all__ = ["redis_server"]
 
@@ -259,44 +258,6 @@ def test_rate_pause_resume_and_cancel_while_it_runs(office: Office) -> None:
     assert running.exit_code == 5
 
 
-HOLDS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
-    "pause": ({"action": "pause", "campaign_id": "held-pause"}, {"action": "resume", "campaign_id": "held-pause"}),
-    "kill": ({"action": "kill", "provider": "http"}, {"action": "lift", "provider": "http"}),
-    "retry-after": ({}, {}),
-}
-
-
-@pytest.mark.parametrize("way", HOLDS)
-def test_what_stood_ready_is_screened_anew_when_a_hold_ends(office: Office, way: str) -> None:
-    """Meanwhile nothing of it is in doubt, and who opted out gets nothing."""
-    holds, lifts = HOLDS[way]
-    running = office.start(office.campaign(f"held-{way}", 50, rates={"campaign": 0.01}))
-    session = running.sender.sessions[0]
-    run, number, desk = session.run, session.run.ways[0].numbers[0], session.desk
-    running.wait_for(lambda: run.counts.sent == 1 and bool(number.ready), "the second does not stand ready")
-
-    durable = threading.Event()
-
-    def blocked_until(monotonic_s: float) -> None:
-        session.dispatcher.call(lambda: setattr(number.own, "blocked_until", monotonic_s))
-
-    order(office, **holds) if holds else blocked_until(desk.now() + 600)
-    running.wait_for(lambda: bool(run.ways[0].pending) and not run.staged(), "it stands ready still")
-    session.dispatcher.call(desk.flush)
-    session.dispatcher.call(lambda: desk.ledger.put([], durable.set))
-    assert durable.wait(PATIENCE_S)
-    ledger = Ledger(run.id)
-    read_all(office.settings, OUTBOUND, ledger.add).close()
-    assert ledger.doubts() == []
-    opted_out = run.ways[0].pending[0]
-    desk.suppressions.take(desk.suppressions.change(wall_clock(), "add", opted_out.to, "in_app", "asked"))
-    order(office, action="rate", campaign_id=run.id, per_s=2_000)
-    order(office, **lifts) if lifts else blocked_until(0)
-    (summary,) = running.finish()
-    assert (summary.sent, summary.screened) == (49, {"suppressed": 1})
-    assert opted_out.seq not in office.taken(run.id)
-
-
 def test_a_kill_switch_holds_and_lifting_it_releases_paced(office: Office) -> None:
     running = office.start(office.campaign("killed", 1_500, rates={"campaign": 500}))
     running.wait_for(sent(running, 100), "nothing sent")
@@ -422,7 +383,7 @@ def test_who_opted_out_between_two_campaigns_gets_nothing_of_the_second(office: 
 
 def test_records_beyond_the_audience_are_not_this_campaigns(office: Office) -> None:
     """Another sender's under the same id, say: no doubt of ours, and nothing that is settled."""
-    strange: dict[str, Any] = {"at": 1, "campaign_id": "strange", "sent_at": 1}
+    strange = {"at": 1, "campaign_id": "strange", "sent_at": 1}
     for record in (Intent(message_key=20_000, **strange), Accepted(message_key=30_000, provider="p", **strange)):
         write(office, OUTBOUND, msgspec.json.encode(record) + b"\n")
     (summary,) = office.send(office.campaign("strange", 10))
