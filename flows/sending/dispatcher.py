@@ -58,6 +58,7 @@ class Dispatcher:
         """When it last looked for something to do, by the monotonic clock; 0: not yet."""
         self._thread = threading.Thread(target=self._run, name="dispatcher", daemon=True)
         self.failure: BaseException | None = None
+        self._bug: Exception | None = None
         self.wound_up = threading.Event()
         """Nothing more will be handed over or confirmed."""
 
@@ -72,10 +73,17 @@ class Dispatcher:
         self.runs = sorted([*self.runs, run], key=lambda one: RANKS[one.campaign.priority])
 
     def call(self, do: Callable[[], None]) -> None:
-        """In the loop; nothing once it has ended."""
+        """In the loop, which ends where it raises; nothing once it has ended."""
         loop = self.desk.loop
         if loop is not None and not loop.is_closed():
-            loop.call_soon_threadsafe(do)
+            loop.call_soon_threadsafe(self._do, do)
+
+    def _do(self, do: Callable[[], None]) -> None:
+        """Only logged, as asyncio does, a message would stay open and its campaign never end."""
+        try:
+            do()
+        except Exception as bug:  # noqa: BLE001 - raised by the next turn
+            self._bug = bug
 
     def ask(self, what: Callable[[], T]) -> T:
         """Answered in the loop, where nothing changes meanwhile; once it has ended, here."""
@@ -105,15 +113,20 @@ class Dispatcher:
     async def _work(self) -> None:
         self.desk.loop = asyncio.get_running_loop()
         self._started.set()
-        while not self._stops:
-            self._raise_broken()
-            worked = self._turn()
-            await asyncio.sleep(_TICK_S if worked else _IDLE_S)
-        await self._wind_up()
+        try:
+            while not self._stops:
+                self._raise_broken()
+                worked = self._turn()
+                await asyncio.sleep(_TICK_S if worked else _IDLE_S)
+            await self._wind_up()
+        finally:  # uvloop waits for ever to close with connections open
+            for run in self.runs:
+                for way in run.ways:
+                    await way.connector.close()
 
     def _raise_broken(self) -> None:
-        if self.desk.ledger.failure:
-            raise self.desk.ledger.failure
+        if broken := self.desk.ledger.failure or self._bug:
+            raise broken
 
     def _turn(self) -> bool:
         """Whether there is anything to do soon."""
@@ -143,12 +156,10 @@ class Dispatcher:
             outcome = Unknown(f"{type(bug).__name__}: {bug}")
         if self._traces:
             tell_answered(self._traces, way.reported, way.route.channel, message, outcome, began_ns)
-        try:
-            self.settler.answered(run, way, number, message, outcome)
-        finally:
-            task = asyncio.current_task()  # a callback when it is done would take another turn of the loop
-            if task:
-                self._tasks.discard(task)
+        self._do(lambda: self.settler.answered(run, way, number, message, outcome))
+        task = asyncio.current_task()  # a callback when it is done would take another turn of the loop
+        if task:
+            self._tasks.discard(task)
 
     async def _wind_up(self) -> None:
         self.desk.flush()
@@ -162,9 +173,6 @@ class Dispatcher:
             await asyncio.wait(self._tasks, timeout=_LAST_ANSWERS_S)
         self.desk.flush()
         await self._written()
-        for run in self.runs:
-            for way in run.ways:
-                await way.connector.close()
 
     def _take_back(self, run: Run, way: Way, number: Number) -> None:
         now_ms = self.desk.now_ms()

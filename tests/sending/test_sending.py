@@ -24,6 +24,7 @@ from flows.sending.suppression import Suppressions
 from flows.sending.watch import read_all
 from flows.topics import open_producer
 from loadgen.processes import variables
+from schemas.errors import TidemarkError
 from schemas.events import DeadLetter, StatusEvent
 from schemas.outbound import Accepted, Intent
 from schemas.settings import Slice
@@ -532,3 +533,14 @@ def test_what_a_person_sees_says_how_far_how_fast_and_why_not_faster(office: Off
     console.print(table(running.sender.sessions, [pulse]))
     assert "paused: lunch" in console.file.getvalue()  # type: ignore[attr-defined]
     running.stop()
+
+
+def test_a_bug_beside_the_requests_ends_the_sender_instead_of_leaving_a_campaign_open(office: Office) -> None:
+    def broken() -> None:
+        raise ValueError("a bug")
+
+    running = office.start(office.campaign("broken", 1_000, rates={"campaign": 10}))
+    running.wait_for(sent(running, 1), "nothing sent")
+    running.sender.sessions[0].dispatcher.call(broken)
+    with pytest.raises(TidemarkError, match=r"^the dispatcher broke: a bug$"):
+        running.finish()
