@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from api.live.ops_lines import unusual
 from api.live.ops_verdict import judge_operations
-from api.live.pace import Pace, pace_of
+from api.live.pace import Pace, last_word, pace_of
 from api.live.recent import STEP_MS, Readings, rates, rates_together, recent_of, steps_until
 from api.live.snapshot import Exactness
 from api.live.verdict import Facts, ProviderNow, judge
@@ -135,6 +135,23 @@ def test_phases_follow_the_senders_word_and_silence() -> None:
     assert pace(None).phase == "ready"
     assert pace(None, active_at_ms=NOW_MS - 1_000).phase == "running"
     assert pace(None, active_at_ms=NOW_MS - 600_000).phase == "done"
+
+
+def test_what_the_sender_said_since_its_ends_were_read_is_its_last_word() -> None:
+    old = ends(last_at=NOW - timedelta(seconds=9))
+    row = {
+        "at": NOW,
+        "allowed_per_s": 1.0,
+        "achieved_per_s": 0.0,
+        "slower_because": "paused",
+        "queue": 7,
+        "in_flight": 0,
+    }
+    found = last_word(old, [{**row, "at": NOW - timedelta(seconds=1), "slower_because": ""}, row])
+    assert found == {**row, "first_at": old["first_at"], "last_at": NOW}
+    assert last_word(None, [row]) == {**row, "first_at": NOW, "last_at": NOW}
+    assert last_word(old, []) == old
+    assert last_word(None, []) is None
 
 
 @given(st.lists(st.floats(), min_size=1, max_size=40), st.integers(1, 2**63))
