@@ -19,6 +19,7 @@ NAMES = frozenset(
     | {f"tidemark_http_seconds_{part}" for part in ("bucket", "sum", "count")}
 )
 """All that it exports."""
+_NO_BODY = (b"content-length", b"0")
 
 
 class Counted:
@@ -56,10 +57,13 @@ class Counted:
 
         async def sending(message: Message) -> None:
             nonlocal code
+            # Counted before it goes out: whoever has the answer finds it counted. Without a body the head is all of it.
             if message["type"] == "http.response.start":
                 code = str(message["status"])
+                if _NO_BODY in message.get("headers", ()):
+                    count()
             elif message["type"] == "http.response.body" and not message.get("more_body"):
-                count()  # before it goes out: whoever has the answer finds it counted
+                count()
             await send(message)
 
         def count() -> None:

@@ -62,20 +62,33 @@ def test_one_that_breaks_is_counted_and_breaks_on() -> None:
     assert registry.get_sample_value("tidemark_http_requests_total", labels) == 1
 
 
-def test_whoever_has_the_last_of_an_answer_finds_it_counted_once() -> None:
+HEAD = {"type": "http.response.start", "status": 200}
+EMPTY = (b"content-length", b"0")
+
+
+@pytest.mark.parametrize(
+    ("answer", "counted"),
+    [
+        ([HEAD, {"body": b"1", "more_body": True}, {"body": b"2"}], [None, None, 1]),
+        ([HEAD | {"headers": [EMPTY]}, {"body": b""}], [1, 1]),
+    ],
+)
+def test_whoever_has_the_last_of_an_answer_finds_it_counted_once(
+    answer: list[dict[str, Any]], counted: list[int | None]
+) -> None:
+    """The head is the last of one that says that nothing follows."""
     registry, seen = CollectorRegistry(), []
     labels = {"kind": "api", "provider": "", "code": "200"}
 
-    async def in_two_parts(_scope: Scope, _receive: Receive, send: Send) -> None:
-        await send({"type": "http.response.start", "status": 200})
-        await send({"type": "http.response.body", "body": b"1", "more_body": True})
-        await send({"type": "http.response.body", "body": b"2"})
+    async def in_parts(_scope: Scope, _receive: Receive, send: Send) -> None:
+        for part in answer:
+            await send({"type": "http.response.body"} | part)
 
     async def sent(_: Any) -> None:
         seen.append(registry.get_sample_value("tidemark_http_requests_total", labels))
 
-    asyncio.run(Counted(in_two_parts, registry, ())({"type": "http", "path": "/api/"}, None, sent))  # type: ignore[arg-type]
-    assert seen == [None, None, 1]
+    asyncio.run(Counted(in_parts, registry, ())({"type": "http", "path": "/api/"}, None, sent))  # type: ignore[arg-type]
+    assert seen == counted
     assert registry.get_sample_value("tidemark_http_requests_total", labels) == 1
     assert registry.get_sample_value("tidemark_http_open", {"kind": "api"}) == 0
 
