@@ -26,11 +26,13 @@ from msgspec import Struct
 from schemas.errors import UsageError, WarehouseDown, WarehouseError
 from sql.errors import one_line, translate
 from sql.http_front import FrontServer, HttpFront
+from sql.spreading import spread
 
 PATIENCE_S = 10.0
 """How long to wait for a process that holds a folder without serving it: a short command, or one starting or ending."""
 
 _POLL_S = 0.05
+_TABLES = "store"  # ClickHouse's name for where it keeps them
 _importing = threading.Lock()
 
 
@@ -195,6 +197,9 @@ def _open(folder: Path) -> Engine | None:
     if lock is None:
         return None
     try:
+        tables = folder / _TABLES
+        tables.mkdir(exist_ok=True)
+        spread(tables)
         return Engine(folder, lock)
     except Exception as error:  # noqa: BLE001 - chDB raises RuntimeError itself, translated here
         lock.close()
