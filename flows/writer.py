@@ -28,7 +28,6 @@ _TIMES = ("at", "event_time", "received_at", "sent_at", "frozen_at")
 BLOCK_ROWS = 400_000
 """Larger blocks insert more slowly: they leave the processor's cache."""
 _LOOK_EVERY_S = 0.01
-_FLOOD_PATIENCE = 30
 _FIRST_GUESS_ROWS_PER_S = 500_000.0
 _TELLING_ROWS = 50_000
 """Of smaller batches most of the time goes into what each costs."""
@@ -55,13 +54,14 @@ Tell = Callable[[Sequence[Table], int], None]
 
 
 class Cut(NamedTuple):
-    """When a batch goes: at `rows`, or when its oldest row has waited `age_s`; thirty times that while the lane floods.
+    """When a batch goes: at `rows`, or when its oldest row has waited `age_s`; `flood_age_s` while the lane floods.
 
     In a flood a row has waited far longer before it was read, and small batches only make more to merge.
     """
 
     rows: int
     age_s: float
+    flood_age_s: float
 
 
 class Writer:
@@ -182,8 +182,8 @@ class Writer:
     def _due(self) -> bool:
         if not self._pending:
             return False
-        patience_s = self._cut.age_s * (_FLOOD_PATIENCE if self._floods() else 1)
-        aged = time.monotonic() - self._oldest >= patience_s
+        age_s = self._cut.flood_age_s if self._floods() else self._cut.age_s
+        aged = time.monotonic() - self._oldest >= age_s
         return self._draining or aged or self._rows >= self._cut.rows
 
     def _land(self, warehouse: Inserts, batch: list[Table]) -> None:

@@ -1,6 +1,8 @@
 """Who reads next where lanes share a process."""
 
-from flows.gate import RESERVED_SHARE, Gate
+import pytest
+
+from flows.gate import RESERVED_SHARE, Gate, Pace
 
 LANES = ["delivered", "outbound", "other", "read"]
 
@@ -46,3 +48,18 @@ def test_a_lane_that_is_not_polled_keeps_no_other_waiting() -> None:
     gate.polled("delivered", full=True)
     gate.watch("delivered", lambda: True)
     assert all(gate.opens(lane) for lane in LANES[1:])
+
+
+def test_polls_that_bring_little_are_so_far_apart_and_one_that_brought_much_is_followed_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now_s = [100.0]
+    monkeypatch.setattr("flows.gate.time.monotonic", lambda: now_s[0])
+    pace = Pace(0.25)
+    assert pace.opens()
+    pace.polled(full=False)
+    assert not pace.opens()
+    now_s[0] += 0.25
+    assert pace.opens()
+    pace.polled(full=True)
+    assert pace.opens()

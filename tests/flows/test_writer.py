@@ -68,7 +68,7 @@ def make(stop: Stop, stats: LaneStats) -> Iterator[Make]:
     made: list[Writer] = []
 
     def _make(database: Inserts, rows: int = MANY, age_s: float = NEVER_S, floods: bool = False) -> Writer:
-        made.append(Writer("read", lambda: database, Cut(rows, age_s), lambda: floods, stats, stop))
+        made.append(Writer("read", lambda: database, Cut(rows, age_s, 30 * age_s), lambda: floods, stats, stop))
         return made[-1]
 
     yield _make
