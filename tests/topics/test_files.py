@@ -5,6 +5,7 @@ import os
 import time
 import tracemalloc
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -344,3 +345,29 @@ def test_fsync_covers_lines_and_the_names_of_new_files(tmp_path: Path, monkeypat
     producer.flush()  # nothing new
     assert synced == [(folder / "0000001.ndjson").stat().st_ino]
     producer.close()
+
+
+def test_what_gathers_is_handed_to_the_disk_by_the_megabyte_once_each(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every byte but the last few, in order; and what was handed on is read as before."""
+    handed: list[tuple[int, int]] = []
+    real = os.posix_fadvise
+
+    def note(fd: int, start: int, size: int, advice: int) -> None:
+        handed.append((start, size))
+        real(fd, start, size, advice)
+
+    monkeypatch.setattr("os.posix_fadvise", note)
+    own = Settings(broker=f"file://{tmp_path}", partitions=1)
+    lines = [b"%07d" % number + b"x" * 400_000 + b"\n" for number in range(8)]
+    with closing(open_producer(own)) as producer:
+        for line in lines:
+            producer.append("t", 0, line)
+    size = len(lines[0])
+    assert handed == [(0, 3 * size), (3 * size, 3 * size)]
+    with closing(open_reader(own, "t", [0], {}, "g")) as reader:
+        read = b""
+        while len(read) < 8 * size:
+            read += b"".join(record.value for record in reader.poll(1 << 20, 1.0))
+    assert read == b"".join(lines)
