@@ -3,16 +3,16 @@
 import time
 from collections.abc import Callable, Sequence
 
-FILL_S = 0.03
-"""Polls are so far apart while they bring little: what comes in many small batches costs several times as much."""
 RESERVED_SHARE = 10
 """Of so many turns that a lane is kept waiting, it gets one all the same."""
 
 
 class Pace:
-    """Lets a poll through at once after one that brought much, else `fill_s` after the one before."""
+    """Lets a poll through at once after one that brought much, else `fill_s` after the one before: what comes in many
+    small batches costs several times as much.
+    """
 
-    def __init__(self, fill_s: float = FILL_S) -> None:
+    def __init__(self, fill_s: float) -> None:
         self._fill_s = fill_s
         self._next = 0.0
 

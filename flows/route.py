@@ -35,6 +35,7 @@ from schemas.topics import DLQ_WEBHOOK, STATUS_TOPICS, WEBHOOK, partition_column
 from sql.telemetry.traces import Traces, open_traces
 
 POLL_BYTES = 16 << 20
+_FILL_S = 0.03
 
 _LANES = list(Lane)
 _LANE_NUMBERS = {status.value: _LANES.index(status.lane) for status in Status}
@@ -127,7 +128,7 @@ def _partitions(settings: Settings) -> int:
 
 
 def _feed(stats: LaneStats, ends: Ends, *, from_group: bool) -> Feed:
-    pace = Pace()
+    pace = Pace(_FILL_S)
     return Feed(
         topic=WEBHOOK,
         group="tidemark.route.all",

@@ -41,7 +41,7 @@ from sql.warehouse import Warehouse
 CUTS = {Lane.DELIVERED: Cut(400_000, 0.015, 3), Lane.OTHER: Cut(400_000, 0.15, 7.5), Lane.READ: Cut(400_000, 0.15, 15)}
 """Long enough for what one poll brought to be one batch."""
 FILLS_S = {Lane.DELIVERED: 0.1, Lane.OTHER: 0.4, Lane.READ: 0.5}
-"""A lane that brings little is polled so seldom. Each poll is decoded and inserted for itself, into nine tables: three
+"""So far apart are polls of a lane that bring little: each is decoded and inserted for itself, into nine tables. Three
 and more times as often, all inserts took twice as long, and Delivered waited for the others'."""
 POLL_BYTES = 48 << 20
 

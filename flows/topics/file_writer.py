@@ -11,6 +11,7 @@ from schemas.errors import TopicError
 _DRAFT = ".new"
 _STEP_BYTES = 64 * 1024
 _WRITE_BACK_BYTES = 1024 * 1024
+_CAN_ADVISE = hasattr(os, "posix_fadvise")  # macOS has none
 
 
 class SegmentWriter:
@@ -47,7 +48,8 @@ class SegmentWriter:
         """Have the system begin to write what has gathered: left alone it writes half a minute's worth at once, and
         everybody waits for the disk. What is not written yet stays in memory all the same.
         """
-        if (gathered := self.size - self._written_back) >= _WRITE_BACK_BYTES:
+        gathered = self.size - self._written_back
+        if _CAN_ADVISE and gathered >= _WRITE_BACK_BYTES:
             os.posix_fadvise(self._fd, self._written_back, gathered, os.POSIX_FADV_DONTNEED)
             self._written_back = self.size
 
