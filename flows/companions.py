@@ -149,6 +149,8 @@ class Companions:
             else:
                 self._sweep_to_end(gives_up)
                 self._warehouse.close()
+        if self._erasures:
+            self._erasures.finish()
         self._keeper.finish()
         self._window.close()
 

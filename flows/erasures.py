@@ -98,6 +98,11 @@ class ErasureList:
     def start(self) -> None:
         self._thread.start()
 
+    def finish(self) -> None:
+        """After the stop was asked: its connection may be what holds an embedded engine."""
+        if self._thread.is_alive():
+            self._thread.join(timeout=5)
+
     def current(self) -> Erased:
         """Waits until it was loaded once: a replay right after a start must not bring anyone back.
 

@@ -1,13 +1,16 @@
 """What runs beside the flow: the sweeper, one at a time, and a row of `flow_stats` a second."""
 
 import fcntl
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from flows import erasures
 from flows.companions import Companions
-from flows.erasures import ErasureList
+from flows.erasures import Erased, ErasureList, load_erased
 from flows.stats import LaneStats
 from flows.stopping import Stop
 from flows.sweeper import Sweeper
@@ -27,8 +30,8 @@ def companions(tables: Warehouse, folder: Path, stop: Stop, slice_: Slice = WHOL
     settings = Settings(clickhouse=str(tables), recovery=str(folder / "recovery"), slice=slice_)
     stats = {lane: LaneStats("status", lane, str(slice_)) for lane in Lane}
     clock = fixed_clock(NOW_MS)
-    erasures = ErasureList(lambda: Warehouse(settings.clickhouse, share=True), stop)
-    return Companions(settings, stats, Window(folder / "beside", clock, HOUR_MS, 1 << 30), clock, stop, erasures)
+    erased = ErasureList(lambda: Warehouse(settings.clickhouse, share=True), stop)
+    return Companions(settings, stats, Window(folder / "beside", clock, HOUR_MS, 1 << 30), clock, stop, erased)
 
 
 @pytest.fixture
@@ -94,6 +97,28 @@ def test_a_sweeper_that_fails_ends_the_flow(tables: Warehouse, tmp_path: Path, m
     assert stop.wait(20)
     beside.finish()
     assert str(stop.failure) == "sweeper: ValueError: a bug"
+
+
+def test_none_of_them_holds_the_engine_after_the_end(
+    tables: Warehouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever comes next may want another folder, and a process holds one: here erasures take a while to load."""
+    began = threading.Event()
+
+    def slowly(warehouse: Warehouse) -> Erased:
+        loaded = load_erased(warehouse)
+        began.set()
+        time.sleep(0.5)
+        return loaded
+
+    monkeypatch.setattr(erasures, "load_erased", slowly)
+    beside = companions(tables, tmp_path, Stop())
+    beside.start()
+    assert began.wait(20)
+    beside.finish()
+    tables.close()
+    with Warehouse(f"chdb://{tmp_path / 'another'}", create=True) as another:
+        another.command("SELECT 1")
 
 
 def test_the_first_failure_is_the_one_that_counts() -> None:
