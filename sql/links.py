@@ -21,12 +21,6 @@ from sql.errors import AUTHENTICATION_FAILED
 from sql.http_front import LOOPBACK
 from sql.spooled_insert import spooled_insert
 
-SESSION_SETTINGS: Mapping[str, str | int] = {
-    "session_timezone": "UTC",  # the same answer wherever the engine runs
-    "output_format_arrow_string_as_string": 1,
-    "output_format_arrow_compression_method": "none",  # the transport's business
-}
-
 Settings = Mapping[str, str | int]
 
 # It would log each failed request that we raise anyway, and an outage for as long as we wait.
@@ -48,23 +42,24 @@ class Link(Protocol):
     def close(self) -> None: ...
 
 
-def connect(dsn: Dsn, *, share: bool, create: bool) -> Link:
+def connect(dsn: Dsn, session: Settings, *, share: bool, create: bool) -> Link:
+    """`session`: settings of all that is asked over it."""
     if isinstance(dsn, Server):
-        return ServerLink(dsn, create=create)
+        return ServerLink(dsn, session, create=create)
     engine = embedded.attach(dsn.folder, share=share)
     if isinstance(engine, Address):
-        return _neighbour(dsn, engine, create)
+        return _neighbour(dsn, engine, session, create)
     try:
-        return EngineLink(dsn, engine, create=create)
+        return EngineLink(dsn, engine, session, create=create)
     except BaseException:
         embedded.release(engine)
         raise
 
 
-def _neighbour(dsn: Embedded, address: Address, create: bool) -> Link:
+def _neighbour(dsn: Embedded, address: Address, session: Settings, create: bool) -> Link:
     """A wrong token is a stale one: its holder has gone, and there will be another."""
     try:
-        return NeighbourLink(dsn, address, create=create)
+        return NeighbourLink(dsn, address, session, create=create)
     except DatabaseError as error:
         if error.code == AUTHENTICATION_FAILED:
             raise WarehouseDown(f"{dsn}: changes its holder") from None
@@ -74,7 +69,7 @@ def _neighbour(dsn: Embedded, address: Address, create: bool) -> Link:
 class ServerLink:
     """Over HTTP, with a pool of its own."""
 
-    def __init__(self, server: Server, *, create: bool) -> None:
+    def __init__(self, server: Server, session: Settings, *, create: bool) -> None:
         # With a pool given, clickhouse-connect looks for no proxy: loopback is never behind one.
         self._pool = get_pool_manager() if server.host in LOOPBACK and server.scheme == "http" else None
         options = {"compress": self._pool is None, **server.options}
@@ -85,7 +80,7 @@ class ServerLink:
             username=server.user,
             password=server.password,
             autogenerate_session_id=False,
-            settings=dict(SESSION_SETTINGS),
+            settings=dict(session),
             **({"pool_mgr": self._pool} if self._pool else {"dedicated_pool": True}),
             **options,
         )
@@ -123,10 +118,9 @@ class ServerLink:
 class NeighbourLink(ServerLink):
     """To the engine that another process holds. When that one is gone, whoever asks next takes over."""
 
-    def __init__(self, dsn: Embedded, address: Address, *, create: bool) -> None:
-        super().__init__(
-            Server("http", "127.0.0.1", address.port, "default", address.token, dsn.database), create=create
-        )
+    def __init__(self, dsn: Embedded, address: Address, session: Settings, *, create: bool) -> None:
+        server = Server("http", "127.0.0.1", address.port, "default", address.token, dsn.database)
+        super().__init__(server, session, create=create)
 
     def is_lost(self, code: int | None) -> bool:
         return code in (None, AUTHENTICATION_FAILED)
@@ -139,9 +133,9 @@ class EngineLink:
     costs 0.3 ms; clickhouse-connect's chDB client keeps its handle, so it is not used.
     """
 
-    def __init__(self, dsn: Embedded, engine: Engine, *, create: bool) -> None:
+    def __init__(self, dsn: Embedded, engine: Engine, session: Settings, *, create: bool) -> None:
         self._engine = engine
-        self._database = dsn.database
+        self._settings = {"database": dsn.database, **session}
         if create:
             with engine.handle() as handle:
                 handle.query(f"CREATE DATABASE IF NOT EXISTS `{dsn.database}`")
@@ -170,7 +164,7 @@ class EngineLink:
         embedded.release(self._engine)
 
     def _handle(self) -> AbstractContextManager[Any]:
-        return self._engine.handle(database=self._database, **SESSION_SETTINGS)
+        return self._engine.handle(**self._settings)
 
 
 def _bound(sql: str, parameters: dict[str, Any]) -> dict[str, Any]:

@@ -26,6 +26,12 @@ INSERT_SETTINGS: Mapping[str, int] = {
 }
 """Stated on every insert, whatever the profile of the server says."""
 
+SESSION_SETTINGS: dict[str, str | int] = {
+    "session_timezone": "UTC",  # the same answer wherever the engine runs
+    "output_format_arrow_string_as_string": 1,
+    "output_format_arrow_compression_method": "none",  # the transport's business
+}
+
 Answer = TypeVar("Answer")
 
 
@@ -33,16 +39,23 @@ class Warehouse:
     """A connection of its own; connects at its first use, and again after it was lost. Safe to use from threads.
 
     `share`: this process lives long, so it serves an embedded engine to others while it holds it. `create`: make the
-    database if it is missing (migrations do). All methods raise WarehouseDown where trying again may help
+    database if it is missing (migrations do). `threads`: how many of ClickHouse's a question takes at most, 0: as many
+    as there are cores. All methods raise WarehouseDown where trying again may help
     (`sql.retry.retrying` does), WarehouseError otherwise, UsageError for a wrong DSN; each message is one line.
     """
 
-    def __init__(self, dsn: str, *, share: bool = False, create: bool = False) -> None:
+    def __init__(self, dsn: str, *, share: bool = False, create: bool = False, threads: int = 0) -> None:
+        self._text = dsn
         self._dsn = parse_dsn(dsn)
         self._share = share
         self._create = create
+        self._settings = SESSION_SETTINGS | ({"max_threads": threads} if threads else {})
         self._link: Link | None = None
         self._guard = threading.Lock()
+
+    def aside(self, *, threads: int) -> "Warehouse":
+        """Another connection to the same database, for questions that nobody waits for."""
+        return Warehouse(self._text, share=self._share, threads=threads)
 
     def insert(self, table: str, frame: pl.DataFrame, **settings: str | int) -> None:
         """Append `frame` to `table` by column name; written when it returns.
@@ -99,7 +112,7 @@ class Warehouse:
     def _connected(self) -> Link:
         with self._guard:
             if self._link is None:
-                self._link = connect(self._dsn, share=self._share, create=self._create)
+                self._link = connect(self._dsn, self._settings, share=self._share, create=self._create)
             return self._link
 
     def _translated(self, error: Exception) -> Exception:

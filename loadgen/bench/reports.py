@@ -40,7 +40,7 @@ from sql.cli import progress
 from sql.warehouse import Warehouse
 
 _EXPORTED = 1_000_000
-_ROUNDS = 100
+_ROUNDS = 300
 _WARM_ROUNDS = 5
 _PER_MINUTE = "10000000"
 _ANSWERS_WITHIN_S = 60.0

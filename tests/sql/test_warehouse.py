@@ -42,6 +42,14 @@ def test_a_null_and_a_missing_column_become_the_default(warehouse: Warehouse) ->
     assert warehouse.query("SELECT a, b FROM t ORDER BY n").rows() == [("none", 7), ("x", 7)]
 
 
+def test_what_is_asked_aside_leaves_cores_to_others(warehouse: Warehouse) -> None:
+    question = "SELECT toString(getSetting('max_threads')) AS threads"
+    usual = warehouse.query(question).item()
+    with warehouse.aside(threads=3) as aside:
+        assert aside.query(question).item() == "3"
+        assert warehouse.query(question).item() == usual
+
+
 def test_a_large_frame_is_one_part(warehouse: Warehouse) -> None:
     """Sent in several pieces, it still becomes one block: small parts would have to be merged."""
     warehouse.command("CREATE TABLE t (n Int64, s String) ENGINE = MergeTree ORDER BY n")
