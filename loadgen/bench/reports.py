@@ -25,6 +25,7 @@ from msgspec import Struct
 from api.context import Context
 from api.live.closing import close_campaign, count_splits
 from api.live.counted import count_answers
+from api.live.desk import QUESTION_THREADS, QUESTIONS_AT_ONCE
 from api.live.watcher import Watcher
 from api.reports.splits import read_split
 from api.reports.timeline import FAR_S
@@ -42,6 +43,8 @@ from sql.warehouse import Warehouse
 _EXPORTED = 1_000_000
 _ROUNDS = 300
 _WARM_ROUNDS = 5
+_CATCHES_UP_S = 5.0
+"""Merges that were held back, so that parts were unmerged, are done with before events that arrive are measured."""
 _PER_MINUTE = "10000000"
 _ANSWERS_WITHIN_S = 60.0
 Figures = dict[str, float]
@@ -133,6 +136,7 @@ def measure(settings: Settings, folder: Path, arguments: argparse.Namespace) -> 
             context.warehouse.command("SYSTEM START MERGES")
             progress("asking, while events arrive")
             with Arriving(settings, start_ms, arguments.messages) as arriving:
+                time.sleep(_CATCHES_UP_S)
                 found |= _asked(watcher, ask, arguments.rounds, "_under_load")
             progress("watching")
             found |= _watched(url, arguments.viewers, api)
@@ -146,9 +150,13 @@ def _tables(settings: Settings, folder: Path) -> Iterator[tuple[Context, Watcher
     """In an engine of their own."""
     with _process(("-m", "sql.serve", "--port", "0"), settings, folder / "engine.log") as engine:
         wait_until_served(settings, [engine], 60)
-        with Warehouse(settings.clickhouse) as warehouse, ThreadPoolExecutor(4) as pool:
-            context = Context(warehouse, settings, settings.now())
-            yield context, Watcher(context, CAMPAIGN, pool)
+        with (
+            Warehouse(settings.clickhouse) as warehouse,
+            warehouse.aside(threads=QUESTION_THREADS) as aside,
+            ThreadPoolExecutor(QUESTIONS_AT_ONCE) as pool,
+        ):
+            context, asking = (Context(way, settings, settings.now()) for way in (warehouse, aside))
+            yield context, Watcher(asking, CAMPAIGN, pool)
 
 
 @contextmanager

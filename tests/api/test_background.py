@@ -37,7 +37,7 @@ def test_a_round_that_fails_is_told_and_tried_again(
 def test_what_is_counted_in_the_background_takes_one_thread(
     warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whoever looks at a page waits beside it for the other core only."""
+    """Whoever looks at a page meanwhile has the other core."""
     told: list[str] = []
     worked = threading.Event()
 
