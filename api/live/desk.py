@@ -18,8 +18,8 @@ _MOST_WATCHERS = 300
 QUESTIONS_AT_ONCE = 4
 """On two cores more only wait for each other."""
 QUESTION_THREADS = 1
-"""Of ClickHouse's a question: on two a tick's questions took 78 ms of processor time, on one 62, and were together
-answered sooner; what is counted in the background leaves a core to them."""
+"""Of ClickHouse's a question: on two a tick's questions took 85 ms of processor time and at worst 100 ms, on one 73 and
+80; what is counted in the background leaves a core to them."""
 
 
 class Desk:
