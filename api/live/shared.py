@@ -35,6 +35,7 @@ def shared(whole: Snapshot) -> Snapshot:
         rates=whole.rates,
         attempts=whole.attempts,
         accounting=whole.accounting,
+        queued=whole.queued,
         latency=whole.latency,
         recent=Recent(**_kept(whole.recent, _RECENT), events=[_event(event) for event in whole.recent.events]),
         providers=whole.providers,

@@ -88,6 +88,10 @@ class Snapshot(Identified):
     rates: Rates
     attempts: Attempts
     accounting: Accounting
+    queued: int = Field(
+        description="Not handed over yet, now: the accounting's, less what was sent since that was read",
+        examples=[3_912],
+    )
     latency: Latency
     recent: Recent
     providers: list[ProviderLine]

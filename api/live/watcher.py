@@ -94,6 +94,7 @@ class Watcher:
         self._pool = pool
         self._slow: Slow | None = None
         self._slow_at = 0.0
+        self._then: Fast | None = None  # what was read when `_slow` was
         self._is_large = False
         self._curves: list[Curve] = []
         self._curves_at = -_CURVES_EVERY_S
@@ -118,7 +119,7 @@ class Watcher:
         providers = None if self._is_large else self._rows("providers")
         fast = self.fast()
         if slow_parts:
-            self._slow, self._slow_at = slow_parts(), now
+            self._slow, self._slow_at, self._then = slow_parts(), now, fast
         assert self._slow is not None
         return self._compose(fast, self._slow, providers.result() if providers else None)
 
@@ -196,7 +197,7 @@ class Watcher:
 
     def _compose(self, fast: Fast, slow: Slow, asked: list[dict[str, Any]] | None) -> Snapshot:
         """`asked`: providers; None: as the pulse read them last."""
-        queued = _queued(fast, slow)
+        queued = self._queued(fast, slow)
         behind_ms = fast.flows[0]["lag_ms"] if fast.flows else 0
         pace = pace_of(
             fast.seconds, last_word(slow.ends, fast.seconds),
@@ -223,12 +224,13 @@ class Watcher:
                 lag_ms=flows["lag_ms"] if flows else None,
             ),
             plan=slow.plan,
-            verdict=judge(self._facts(fast, slow, pace, comparison, providers)),
+            verdict=judge(self._facts(fast, slow, queued, pace, comparison, providers)),
             pace=pace,
             funnel=fast.funnel,
             rates=rates_of(fast.funnel),
             attempts=slow.attempts,
             accounting=slow.accounting,
+            queued=queued,
             latency=slow.latency,
             recent=recent_of(fast.readings.get("", {}), fast.seconds, fast.at_ms),
             providers=providers,
@@ -256,8 +258,20 @@ class Watcher:
             last, key=lambda row: (-row["sent"], row["provider"])
         )
 
+    def _queued(self, fast: Fast, slow: Slow) -> int:
+        """What was sent since the accounting was read, or counted, is queued no more."""
+        then = self._then if slow.counted_at is None else None
+        sent_then = then.funnel.sent if then else slow.accounting.of("handed over")
+        return max(0, slow.accounting.of("queued") - max(0, fast.funnel.sent - sent_then))
+
     def _facts(
-        self, fast: Fast, slow: Slow, pace: Pace, comparison: Comparison, providers: list[ProviderLine]
+        self,
+        fast: Fast,
+        slow: Slow,
+        queued: int,
+        pace: Pace,
+        comparison: Comparison,
+        providers: list[ProviderLine],
     ) -> Facts:
         rates = rates_of(fast.funnel)
         now = [ProviderNow(line.provider, line.success, _decided(fast, line.provider)) for line in providers]
@@ -275,7 +289,7 @@ class Watcher:
             delivered_share=rates.delivered,
             failed_share=rates.failed,
             read_share=rates.read,
-            queued=_queued(fast, slow),
+            queued=queued,
             gap=slow.accounting.gap,
             wrong_checks=len(slow.exactness.wrong),
             failing_now=failing,
@@ -292,12 +306,6 @@ class Watcher:
             return 0.0
         self._sla_missed_since = self._sla_missed_since or at_ms
         return (at_ms - self._sla_missed_since) / SECOND_MS
-
-
-def _queued(fast: Fast, slow: Slow) -> int:
-    """What was sent since it was counted is queued no more."""
-    since = fast.funnel.sent - slow.accounting.of("handed over") if slow.counted_at else 0
-    return max(0, slow.accounting.of("queued") - max(0, since))
 
 
 def _decided(fast: Fast, provider: str) -> int:

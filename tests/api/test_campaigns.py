@@ -65,3 +65,16 @@ def test_a_campaign_without_a_plan_has_no_gap_and_nobody_must_act(warehouse: War
     assert (page.accounting.audience, page.accounting.gap) == (None, None)
     assert page.accounting.of("handed over") == 3
     assert (page.verdict.state, page.pace.phase) == ("done", "done")
+
+
+def test_what_was_sent_since_the_accounting_was_read_is_queued_no_more(warehouse: Warehouse, tmp_path: Path) -> None:
+    """A tick reads the funnel anew and the accounting each ten seconds: sent and queued are together the audience."""
+    migrate(warehouse)
+    play(warehouse, tmp_path / "a", campaign(audience=10), *(reported(1_000, key=key) for key in range(3)))
+    with ThreadPoolExecutor(4) as pool:
+        watcher = Watcher(Context(warehouse, Settings(), fixed_clock(NOW_MS)), "spring", pool)
+        first = watcher.snapshot()
+        play(warehouse, tmp_path / "b", *(reported(500, key=key) for key in range(2, 8)))
+        second = watcher.snapshot()
+    assert [(page.funnel.sent, page.queued) for page in (first, second)] == [(3, 7), (8, 2)]
+    assert second.accounting == first.accounting

@@ -87,6 +87,7 @@ def nothing_sent(snapshot: Any) -> Any:
             "owner": "",
         },
         "accounting": {"audience": 6_000, "lines": [{"what": "queued", "messages": 6_000}], "gap": 0},
+        "queued": 6_000,
         "latency": {"exact": False, "percentiles": [], "parts": [], "delivered": [], "within_sla": None},
         "recent": recent | {"events": []},
         "cost": {"total": 0, "counted_at": None},

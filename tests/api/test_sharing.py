@@ -77,6 +77,7 @@ def snapshot(slower_because: str = "", now: datetime = NOW) -> Snapshot:
         rates=Rates(**dict.fromkeys(Rates.model_fields, 0.5)),
         attempts=Attempts(**dict.fromkeys(Attempts.model_fields, 3)),
         accounting=Accounting(audience=9_000, lines=[AccountingLine(what="queued", messages=3_000)], gap=0),
+        queued=3_000,
         latency=Latency(exact=False, parts=[], delivered=[], within_sla=None, percentiles=[]),
         recent=recent_of({}, seconds, now_ms),
         providers=[

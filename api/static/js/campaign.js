@@ -71,7 +71,7 @@ function reach(s) {
   const { funnel, rates, accounting } = s, planned = s.plan.audience != null, audience = Math.max(s.plan.audience ?? 0, funnel.sent, 1);
   const of = (what) => accounting.lines.find((line) => line.what === what)?.messages ?? 0;
   const screened = accounting.lines.filter((line) => line.what.startsWith("screened")).reduce((sum, line) => sum + line.messages, 0);
-  const refused = of("rejected for good"), queued = of("queued"), sendable = audience - screened;
+  const refused = of("rejected for good"), queued = s.queued, sendable = audience - screened;
   const waits = Math.max(0, funnel.sent - funnel.delivered - funnel.delivered_inferred - funnel.failed);
   one(".reach").style.setProperty("--tide", `${((funnel.sent / audience) * 100).toFixed(2)}%`);
   placeWords(funnel.sent / audience, queued > 0);
