@@ -26,7 +26,7 @@ INSERT_SETTINGS: Mapping[str, int] = {
 }
 """Stated on every insert, whatever the profile of the server says."""
 
-SESSION_SETTINGS: dict[str, str | int] = {
+SESSION_SETTINGS: Mapping[str, str | int] = {
     "session_timezone": "UTC",  # the same answer wherever the engine runs
     "output_format_arrow_string_as_string": 1,
     "output_format_arrow_compression_method": "none",  # the transport's business
@@ -49,12 +49,12 @@ class Warehouse:
         self._dsn = parse_dsn(dsn)
         self._share = share
         self._create = create
-        self._settings = SESSION_SETTINGS | ({"max_threads": threads} if threads else {})
+        self._session = {**SESSION_SETTINGS, **({"max_threads": threads} if threads else {})}
         self._link: Link | None = None
         self._guard = threading.Lock()
 
     def aside(self, *, threads: int) -> "Warehouse":
-        """Another connection to the same database, for questions that nobody waits for."""
+        """Another connection to the same database, each of whose questions takes at most `threads`."""
         return Warehouse(self._text, share=self._share, threads=threads)
 
     def insert(self, table: str, frame: pl.DataFrame, **settings: str | int) -> None:
@@ -112,7 +112,7 @@ class Warehouse:
     def _connected(self) -> Link:
         with self._guard:
             if self._link is None:
-                self._link = connect(self._dsn, self._settings, share=self._share, create=self._create)
+                self._link = connect(self._dsn, self._session, share=self._share, create=self._create)
             return self._link
 
     def _translated(self, error: Exception) -> Exception:

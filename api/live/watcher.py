@@ -94,7 +94,6 @@ class Watcher:
         self._pool = pool
         self._slow: Slow | None = None
         self._slow_at = 0.0
-        self._then: Fast | None = None  # what was read when `_slow` was
         self._is_large = False
         self._curves: list[Curve] = []
         self._curves_at = -_CURVES_EVERY_S
@@ -119,7 +118,7 @@ class Watcher:
         providers = None if self._is_large else self._rows("providers")
         fast = self.fast()
         if slow_parts:
-            self._slow, self._slow_at, self._then = slow_parts(), now, fast
+            self._slow, self._slow_at = slow_parts(), now
         assert self._slow is not None
         return self._compose(fast, self._slow, providers.result() if providers else None)
 
@@ -197,7 +196,7 @@ class Watcher:
 
     def _compose(self, fast: Fast, slow: Slow, asked: list[dict[str, Any]] | None) -> Snapshot:
         """`asked`: providers; None: as the pulse read them last."""
-        queued = self._queued(fast, slow)
+        queued = _queued(fast, slow)
         behind_ms = fast.flows[0]["lag_ms"] if fast.flows else 0
         pace = pace_of(
             fast.seconds, last_word(slow.ends, fast.seconds),
@@ -258,12 +257,6 @@ class Watcher:
             last, key=lambda row: (-row["sent"], row["provider"])
         )
 
-    def _queued(self, fast: Fast, slow: Slow) -> int:
-        """What was sent since the accounting was read, or counted, is queued no more."""
-        then = self._then if slow.counted_at is None else None
-        sent_then = then.funnel.sent if then else slow.accounting.of("handed over")
-        return max(0, slow.accounting.of("queued") - max(0, fast.funnel.sent - sent_then))
-
     def _facts(
         self,
         fast: Fast,
@@ -306,6 +299,12 @@ class Watcher:
             return 0.0
         self._sla_missed_since = self._sla_missed_since or at_ms
         return (at_ms - self._sla_missed_since) / SECOND_MS
+
+
+def _queued(fast: Fast, slow: Slow) -> int:
+    """What was sent since the accounting was read, or counted, is queued no more."""
+    since = fast.funnel.sent - slow.accounting.of("handed over")
+    return max(0, slow.accounting.of("queued") - max(0, since))
 
 
 def _decided(fast: Fast, provider: str) -> int:
