@@ -98,6 +98,24 @@ def nothing_sent(snapshot: Any) -> Any:
     }
 
 
+@pytest.mark.parametrize("sent", [3_600, 4_200, 5_200])
+def test_what_is_queued_can_be_read_wherever_the_tide_stands(
+    opened: Open, served: Served, snapshot: Any, sent: int
+) -> None:
+    """Its words have a ground of their own where they reach over the bar of what was sent."""
+    told = nothing_sent(snapshot)
+    told |= {"funnel": told["funnel"] | {"sent": sent}, "queued": 6_000 - sent}
+    page = opened(f"{served.url}/c/{CAMPAIGN}", told)
+    words = page.locator('[data-stage="sent"] [data-say]')
+    expect(words).to_have_text(f"{6_000 - sent:,} queued")
+    stands, bar = words.bounding_box(), page.locator('[data-stage="sent"] [data-seg="is"]').bounding_box()
+    assert stands is not None
+    assert bar is not None
+    over = stands["x"] < bar["x"] + bar["width"]
+    ground = words.evaluate("(node) => getComputedStyle(node).backgroundColor")
+    assert (ground != "rgba(0, 0, 0, 0)") >= over
+
+
 def test_before_it_begins_the_plan_stands_where_the_pace_will(opened: Open, served: Served, snapshot: Any) -> None:
     page = opened(f"{served.url}/c/{CAMPAIGN}", nothing_sent(snapshot))
     is_in(page, "empty")

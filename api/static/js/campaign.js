@@ -95,12 +95,13 @@ function reach(s) {
 function placeWords(share, isQueued) {
   const reach = one(".reach"), room = (1 - share) * (one(".track").clientWidth || 450), far = room < WORDS_PX;
   reach.classList.toggle("far", far);
-  reach.classList.toggle("queued", isQueued);
+  reach.classList.toggle("queued", isQueued && room > QUEUED_PX);
   reach.classList.toggle("half", far ? share > 0.44 && share < 0.78 : Math.abs(share - 0.5) < 0.14);
   reach.classList.toggle("whole", room < 60);
 }
 
 const WORDS_PX = 190;
+const QUEUED_PX = 110; // less, and "13,232 queued" would stand on the bar of what was sent
 const between = (low, high) => (low === high ? low : `${low.replace("%", "")}–${high}`);
 const usualOf = (s, status) => s.comparison.usual.find((usual) => usual.status === status);
 const short = (n) => (n >= 1e6 ? `${+(n / 1e6).toFixed(1)} M` : n >= 1e4 ? `${+(n / 1e3).toFixed(0)} k` : count(n));
