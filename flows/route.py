@@ -23,7 +23,7 @@ from flows.gate import Pace
 from flows.plain_writer import Lines, plain_lines_by_topic
 from flows.running import companied, has_run, run_flow
 from flows.sinks import TopicSink
-from flows.sources import Ends, Feed, Poll, TopicSource
+from flows.sources import Ends, Feed, Poll, TopicSource, together
 from flows.stats import LaneStats
 from flows.stopping import Stop, never
 from flows.topics import open_producer
@@ -111,7 +111,7 @@ def build(settings: Settings, stop: Stop, ends: Ends = never) -> tuple[Dataflow,
     flow = Dataflow("route")
     feed = _feed(stats, ends, from_group=not has_run(settings, "route"))
     webhooks = op.input("webhooks", flow, TopicSource(settings, feed, stop))
-    routed = op.map("parse", webhooks, router.route)
+    routed = op.flat_map_batch("parse", webhooks, lambda polls: map(router.route, together(polls)))
     sink: Callable[[], TopicSink] = lambda: TopicSink(lambda: open_producer(settings), stop)  # noqa: E731
     op.output("lanes", op.flat_map("lines", routed, lambda batch: batch.lines), sink())
     op.output("reject", op.flat_map("dead", routed, lambda batch: batch.dead), sink())

@@ -3,7 +3,7 @@
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
@@ -20,6 +20,8 @@ PARTS = 8
 _IDLE = timedelta(milliseconds=4)
 _TURN_S = 0.002
 """Bytewax asks all parts of a source in one go, in far less than this, and only then runs what comes behind it."""
+_SMALL_BYTES = 256 << 10
+"""So little is worked off at once: what each batch costs outweighs what each event does."""
 
 Positions = dict[int, Position]
 
@@ -29,6 +31,18 @@ class Poll(NamedTuple):
 
     topic: str
     records: list[Record]
+
+
+def together(polls: list[Poll]) -> Iterator[Poll]:
+    """Small ones of one topic as one, in their order; for `flat_map_batch`, which is given what came at once."""
+    small: list[Record] = []
+    room = _SMALL_BYTES
+    for poll in polls:
+        room -= sum(len(record.value) for record in poll.records)
+        if room < 0:
+            return (yield from polls)
+        small += poll.records
+    yield Poll(polls[0].topic, small)
 
 
 Ends = Callable[[], bool]
@@ -50,6 +64,8 @@ class Feed(NamedTuple):
     committed can be ahead of what landed, and then a new partition's first records would be lost."""
     yields: bool = False
     """Whether other topics of the process go before this one."""
+    worked_off: Callable[[], None] = lambda: None
+    """Told when what a poll brought has gone through the flow."""
 
 
 class TopicSource(FixedPartitionedSource[Poll, Positions]):
@@ -84,6 +100,10 @@ class _WorkersReader:
         self._parts: set[int] = set()
         self._ready: dict[int, deque[tuple[list[Record], Positions]]] = {}
         self._next_turn = 0.0
+        self._takes_turns = False
+        self.awake: datetime | None = None
+        """When all parts that have nothing are asked again: at once, so that what they bring is together."""
+        self._is_handing_over = False
 
     def join(self, part: int, positions: Positions) -> None:
         """A part that comes later has the reader opened anew: where it stood, it goes on."""
@@ -104,25 +124,38 @@ class _WorkersReader:
         """The next records of a part and its positions behind them.
 
         Polls when no part has any in store: one whose partitions are empty would else fill memory with the others'.
-        Where others go first, one part has its turn at a time: what it hands over is worked off, and they are asked,
-        before the next.
+        Where others go first, one part of a large poll has its turn at a time: what it hands over is worked off, and
+        they are asked, before the next.
         """
         asks = part == min(self._parts)  # once a round: the gate counts who asks
-        if asks and not any(self._ready.values()) and self._feed.opens():
-            self._poll()
+        if asks:
+            self.awake = datetime.now(UTC) + _IDLE
+        if asks and not any(self._ready.values()):
+            self._tell_worked_off()
+            if self._feed.opens():
+                self._poll()
         if not self._ready[part] or time.monotonic() < self._next_turn:
             return None
-        if self._feed.yields:
+        if self._takes_turns:
             self._next_turn = time.monotonic() + _TURN_S
         return self._ready[part].popleft()
+
+    def _tell_worked_off(self) -> None:
+        """In the round after the one in which the last was handed over: between two Bytewax runs what comes behind."""
+        if self._is_handing_over:
+            self._is_handing_over = False
+            self._feed.worked_off()
 
     def _poll(self) -> None:
         reader = self._open()
         records = reader.poll(self._feed.max_bytes, 0)
-        self._feed.polled(sum(len(record.value) for record in records) >= self._feed.max_bytes // 2)
+        size = sum(len(record.value) for record in records)
+        self._feed.polled(size >= self._feed.max_bytes // 2)
+        self._takes_turns = self._feed.yields and size > _SMALL_BYTES
         by_part: dict[int, list[Record]] = {}
         for record in records:
             by_part.setdefault(record.partition % PARTS, []).append(record)
+        self._is_handing_over = bool(by_part)
         positions = reader.positions() if by_part else {}
         for part, own in by_part.items():
             behind = {number: position for number, position in positions.items() if number % PARTS == part}
@@ -185,7 +218,7 @@ class _Part(StatefulSourcePartition[Poll, Positions]):
             # In order: what was handed over lands and is snapshotted. Raised here, it would come with Bytewax's panic.
             self._stop.fail(error)
             raise StopIteration from None
-        self._awake = None if taken else datetime.now(UTC) + _IDLE
+        self._awake = None if taken else self._reader.awake
         if taken is None:
             return []
         records, behind = taken

@@ -10,6 +10,7 @@ Lanes that share the process are read behind a gate, Delivered first. At-least-o
 
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import bytewax.operators as op
@@ -23,7 +24,7 @@ from flows.identity import hash_keys
 from flows.landing_traces import telling_landed
 from flows.running import companied, has_run, recovery_folder, run_flow
 from flows.sinks import TopicSink, WarehouseSink
-from flows.sources import Ends, Feed, TopicSource
+from flows.sources import Ends, Feed, TopicSource, together
 from flows.stats import LaneStats
 from flows.status_batch import Part
 from flows.status_decoder import Batch, Decoder
@@ -38,9 +39,9 @@ from schemas.topics import DLQ_STATUS, OUTBOUND
 from sql.telemetry.traces import open_traces
 from sql.warehouse import Warehouse
 
-CUTS = {Lane.DELIVERED: Cut(400_000, 0.015, 3), Lane.OTHER: Cut(400_000, 0.15, 7.5), Lane.READ: Cut(400_000, 0.15, 15)}
-"""Long enough for what one poll brought to be one batch."""
-FILLS_S = {Lane.DELIVERED: 0.1, Lane.OTHER: 0.4, Lane.READ: 0.5}
+CUTS = {lane: Cut(400_000, 0.5, flood_s) for lane, flood_s in ((Lane.DELIVERED, 3), (Lane.OTHER, 7.5), (Lane.READ, 15))}
+"""By age only while much comes; else what a poll brought is a batch, and goes when all of it is there."""
+FILLS_S = {Lane.DELIVERED: 0.1, Lane.OTHER: 0.4, Lane.READ: 0.3}
 """So far apart are polls of a lane that bring little: each is decoded and inserted for itself, into nine tables. Three
 and more times as often, all inserts took twice as long, and Delivered waited for the others'."""
 POLL_BYTES = 48 << 20
@@ -63,7 +64,7 @@ class StatusFlow:
         self.stats = {lane: LaneStats("status", lane, str(settings.slice)) for lane in settings.lanes}
         limit = settings.window_mb << 20
         self.window = Window(folder / "window", self.clock, settings.window, limit, fsync=settings.fsync)
-        self.writers: list[Writer] = []
+        self.writers: dict[Lane, list[Writer]] = {lane: [] for lane in settings.lanes}
         self._traces = open_traces(settings, "flows.status")
         self._keys = hash_keys(settings)
         self.erasures = ErasureList(lambda: Warehouse(settings.clickhouse, share=True), stop)
@@ -89,11 +90,12 @@ class StatusFlow:
     def _batches(self, flow: Dataflow, lane: Lane) -> Stream[Batch]:
         decoder = Decoder(self.window, self._keys, self.clock, self.stats[lane], self.erasures.current)
         events = op.input(f"{lane}_events", flow, self._source(lane, lane.topic))
-        decoded = op.map(f"{lane}_decode", events, decoder.events)
+        decoded = op.flat_map_batch(f"{lane}_decode", events, lambda polls: map(decoder.events, together(polls)))
         if lane is not Lane.OTHER:
             return decoded
         outbound = op.input("outbound_records", flow, self._source(lane, OUTBOUND))
-        return op.merge("other_batches", decoded, op.map("outbound_decode", outbound, decoder.outbound))
+        told = op.flat_map_batch("outbound_decode", outbound, lambda polls: map(decoder.outbound, together(polls)))
+        return op.merge("other_batches", decoded, told)
 
     def _source(self, lane: Lane, topic: str) -> TopicSource:
         pace = Pace(FILLS_S[lane])
@@ -112,6 +114,7 @@ class StatusFlow:
             ends=self._ends,
             from_group=not has_run(self.settings, "status"),
             yields=topic != self._topics[0],
+            worked_off=lambda: self._land_now(lane),
         )
         return TopicSource(self.settings, feed, self.stop)
 
@@ -129,12 +132,10 @@ class StatusFlow:
         def connect() -> Warehouse:
             return Warehouse(self.settings.clickhouse, share=True)
 
-        def floods() -> bool:
-            return any(self._gate.floods(topic) for topic in topics_of(lane))
-
         tell = telling_landed(self._traces, lane) if self._traces else None
+        floods = partial(self._floods, lane)
         writer = Writer(lane, connect, CUTS[lane], floods, self.stats[lane], self.stop, tell)
-        self.writers.append(writer)
+        self.writers[lane].append(writer)
         behind_others = lane is not self.settings.lanes[0]
         for topic in topics_of(lane):
             self._gate.watch(topic, writer.congested)
@@ -149,8 +150,20 @@ class StatusFlow:
     def _begin_drain(self) -> None:
         """An epoch ends for all lanes at once: so all writers land at once, not one after the other."""
         self._epoch_began = time.monotonic()
-        for writer in self.writers:
+        for lane in self.writers:
+            self._land(lane)
+
+    def _land_now(self, lane: Lane) -> None:
+        """What a poll brought is a batch, but in a flood, where many are."""
+        if not self._floods(lane):
+            self._land(lane)
+
+    def _land(self, lane: Lane) -> None:
+        for writer in self.writers[lane]:
             writer.begin_drain()
+
+    def _floods(self, lane: Lane) -> bool:
+        return any(self._gate.floods(topic) for topic in topics_of(lane))
 
 
 def _rows(judged: Judged) -> Table:

@@ -26,7 +26,7 @@ from msgspec import Struct
 from schemas.errors import UsageError, WarehouseDown, WarehouseError
 from sql.errors import one_line, translate
 from sql.http_front import FrontServer, HttpFront
-from sql.spreading import spread
+from sql.spreading import Tables
 
 PATIENCE_S = 10.0
 """How long to wait for a process that holds a folder without serving it: a short command, or one starting or ending."""
@@ -89,6 +89,7 @@ class Engine:
         self.users = 0
         self._lock = lock
         self._server: FrontServer | None = None
+        self._tables = Tables(folder / _TABLES)
         address_file(folder).unlink(missing_ok=True)
         # One handle that stays open: the engine lives as long as any does.
         self._anchor = _chdb().connect(str(folder))
@@ -96,6 +97,7 @@ class Engine:
 
     def handle(self, **settings: str | int) -> AbstractContextManager[Any]:
         """A connection of its own, with `settings` (`database` is one) until it is closed. One query at a time."""
+        self._tables.spread()
         handle = _chdb().connect(f"{self.folder}?{urlencode(settings)}" if settings else str(self.folder))
         self._handles.add(handle)
         return closing(handle)
@@ -197,9 +199,6 @@ def _open(folder: Path) -> Engine | None:
     if lock is None:
         return None
     try:
-        tables = folder / _TABLES
-        tables.mkdir(exist_ok=True)
-        spread(tables)
         return Engine(folder, lock)
     except Exception as error:  # noqa: BLE001 - chDB raises RuntimeError itself, translated here
         lock.close()

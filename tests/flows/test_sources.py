@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from flows.sources import PARTS, Feed, TopicSource, make_topics
+from flows.sources import PARTS, Feed, Poll, TopicSource, make_topics, together
 from flows.stopping import Stop
-from flows.topics import open_producer, open_reader
+from flows.topics import Record, open_producer, open_reader
 from schemas.settings import Settings, Slice
 
 TOPIC = "status.read"
@@ -25,6 +25,7 @@ class Told:
         self.ended = False
         self.full: list[bool] = []
         self.lags: list[int] = []
+        self.worked_off = 0
 
     def feed(self, max_bytes: int = 1 << 20) -> Feed:
         return Feed(
@@ -35,7 +36,11 @@ class Told:
             polled=self.full.append,
             lags=self.lags.append,
             ends=lambda: self.ended,
+            worked_off=self._work_off,
         )
+
+    def _work_off(self) -> None:
+        self.worked_off += 1
 
 
 @pytest.fixture
@@ -112,6 +117,21 @@ def test_a_part_goes_on_where_its_snapshot_stood(broker: Settings, told: Told, r
     again = Run(broker, told, states)
     assert again.read(20) == list(range(50, 70))
     again.close()
+
+
+def test_that_a_poll_is_worked_off_is_told_once_and_a_round_later(broker: Settings, told: Told, running: Run) -> None:
+    """Between two rounds Bytewax runs what comes behind."""
+    write(broker, *range(PARTITIONS))
+    rounds: list[tuple[int, int]] = []
+    until = time.monotonic() + DEADLINE_S
+    while told.worked_off == 0 and time.monotonic() < until:
+        rounds.append((len(running.round()), told.worked_off))
+    numbers, tellings = zip(*rounds, strict=True)
+    assert sum(numbers) == PARTITIONS
+    assert tellings.index(1) == max(place for place, count in enumerate(numbers) if count) + 1
+    for _ in range(3):
+        running.round()
+    assert told.worked_off == 1
 
 
 def test_what_is_committed_is_the_snapshot_before(broker: Settings, running: Run) -> None:
@@ -191,9 +211,10 @@ def test_a_gate_is_asked_once_a_round(broker: Settings) -> None:
     assert len(asked) == 3
 
 
-def test_what_others_precede_hands_over_one_parts_records_a_turn(
+def test_of_a_large_poll_that_others_precede_one_part_hands_over_its_records_a_turn(
     broker: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("flows.sources._SMALL_BYTES", PARTITIONS)
     monkeypatch.setattr("flows.sources._TURN_S", 0.2)  # a busy machine may take longer than Bytewax for a round
     write(broker, *range(PARTITIONS))
     source = TopicSource(broker, Told().feed()._replace(yields=True), Stop())
@@ -203,3 +224,30 @@ def test_what_others_precede_hands_over_one_parts_records_a_turn(
         rounds.append(sum(bool(part.next_batch()) for part in parts))
         time.sleep(0.25)
     assert set(rounds) <= {0, 1}
+
+
+def test_what_a_small_poll_brought_comes_in_one_round(broker: Settings, running: Run) -> None:
+    """All parts are due at the same moment, so that Bytewax hands over together what they have."""
+    running.round()
+    due = {part.next_awake() for part in running.parts.values()}
+    assert len(due) == 1
+    write(broker, *range(PARTITIONS))
+    until = time.monotonic() + DEADLINE_S
+    while not (came := running.round()) and time.monotonic() < until:
+        pass
+    assert sorted(came) == list(range(PARTITIONS))
+
+
+def poll(*sizes: int) -> Poll:
+    return Poll(TOPIC, [Record(number, 0, 0, b"x" * size) for number, size in enumerate(sizes)])
+
+
+def test_small_polls_are_decoded_together_in_their_order() -> None:
+    first, second = poll(10, 20), poll(30)
+    assert list(together([first, second])) == [Poll(TOPIC, first.records + second.records)]
+
+
+def test_large_polls_are_decoded_one_by_one() -> None:
+    large, small = poll(200 << 10), poll(100 << 10)
+    assert list(together([large, small])) == [large, small]
+    assert list(together([poll(1 << 20)])) == [poll(1 << 20)]

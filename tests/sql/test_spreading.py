@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from sql.spreading import spread
+from sql.spreading import Tables, spread
 from sql.warehouse import Warehouse
 
 
@@ -35,14 +35,28 @@ def test_a_file_system_that_knows_no_such_flag_is_left_alone(monkeypatch: pytest
     spread(tmp_path)
 
 
-def test_an_engine_spreads_its_tables_from_the_first_on(tmp_path: Path) -> None:
-    """The same flags as a folder that was asked for by itself; rows are there when it is opened again."""
+def test_an_engine_spreads_its_tables_and_their_parts_from_the_first_on(tmp_path: Path) -> None:
+    """The same flags as a folder that was asked for by itself, also of a table made since; rows are
+    there when it is opened again."""
     alone = tmp_path / "alone"
     alone.mkdir()
     spread(alone)
-    dsn = f"chdb://{tmp_path / 'engine'}"
+    store, dsn = tmp_path / "engine" / "store", f"chdb://{tmp_path / 'engine'}"
     with Warehouse(dsn, create=True) as warehouse:
         warehouse.command("CREATE TABLE t (a UInt8) ENGINE = MergeTree ORDER BY a AS SELECT 7 AS a")
-    assert flags(tmp_path / "engine" / "store") == flags(alone)
+        warehouse.query("SELECT 1")
+        (made,) = store.glob("*/*/all_1_1_0")
+        assert flags(store) == flags(made.parent) == flags(alone)
     with Warehouse(dsn) as warehouse:
         assert warehouse.query("SELECT a FROM t")["a"].to_list() == [7]
+
+
+def test_a_table_that_is_dropped_meanwhile_is_no_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    store = tmp_path / "store"
+    (store / "abc" / "abc1").mkdir(parents=True)
+
+    def gone(_: Path) -> None:
+        raise FileNotFoundError
+
+    monkeypatch.setattr("sql.spreading.spread", gone)
+    Tables(store)
