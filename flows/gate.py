@@ -2,25 +2,38 @@
 
 import time
 from collections.abc import Callable, Sequence
+from enum import Enum, auto
 
 RESERVED_SHARE = 10
 """Of so many turns that a lane is kept waiting, it gets one all the same."""
 
 
+class Brought(Enum):
+    """What a poll did: next to nothing, something, or so much that more surely waits."""
+
+    LITTLE = auto()
+    SOME = auto()
+    MUCH = auto()
+
+
 class Pace:
     """Lets a poll through at once after one that brought much, else `fill_s` after the one before: what comes in many
-    small batches costs several times as much.
+    small batches costs several times as much. After one that brought little it is `little_s`.
     """
 
-    def __init__(self, fill_s: float) -> None:
-        self._fill_s = fill_s
+    def __init__(self, fill_s: float, little_s: float | None = None) -> None:
+        self._waits_s = {
+            Brought.LITTLE: fill_s if little_s is None else little_s,
+            Brought.SOME: fill_s,
+            Brought.MUCH: 0.0,
+        }
         self._next = 0.0
 
     def opens(self) -> bool:
         return time.monotonic() >= self._next
 
-    def polled(self, full: bool) -> None:  # a callback's signature
-        self._next = 0.0 if full else time.monotonic() + self._fill_s
+    def polled(self, brought: Brought) -> None:
+        self._next = time.monotonic() + self._waits_s[brought]
 
 
 class Gate:

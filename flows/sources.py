@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
 
+from flows.gate import Brought
 from flows.stopping import Stop
 from flows.topics import Position, Reader, Record, list_partitions, open_producer, open_reader
 from schemas.errors import TidemarkError
@@ -55,7 +56,7 @@ class Feed(NamedTuple):
     group: str
     max_bytes: int
     opens: Callable[[], bool]
-    polled: Callable[[bool], None]
+    polled: Callable[[Brought], None]
     lags: Callable[[int], None]
     ends: Ends
     """Whether nothing more will be written, so that the input may end where it was read to the end."""
@@ -149,9 +150,9 @@ class _WorkersReader:
     def _poll(self) -> None:
         reader = self._open()
         records = reader.poll(self._feed.max_bytes, 0)
-        size = sum(len(record.value) for record in records)
-        self._feed.polled(size >= self._feed.max_bytes // 2)
-        self._takes_turns = self._feed.yields and size > _SMALL_BYTES
+        brought = self._brought(sum(len(record.value) for record in records))
+        self._feed.polled(brought)
+        self._takes_turns = self._feed.yields and brought is not Brought.LITTLE
         by_part: dict[int, list[Record]] = {}
         for record in records:
             by_part.setdefault(record.partition % PARTS, []).append(record)
@@ -160,6 +161,11 @@ class _WorkersReader:
         for part, own in by_part.items():
             behind = {number: position for number, position in positions.items() if number % PARTS == part}
             self._ready[part].append((own, behind))
+
+    def _brought(self, size: int) -> Brought:
+        if size >= self._feed.max_bytes // 2:
+            return Brought.MUCH
+        return Brought.SOME if size > _SMALL_BYTES else Brought.LITTLE
 
     def _open(self) -> Reader:
         if self._reader is None:
@@ -185,7 +191,7 @@ class _WorkersReader:
         """The reader goes with the last part; nothing of it waits any more, so that others need not wait for it."""
         self._parts.discard(part)
         if not self._parts:
-            self._feed.polled(False)
+            self._feed.polled(Brought.LITTLE)
             self._close()
 
     def _close(self) -> None:

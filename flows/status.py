@@ -19,7 +19,7 @@ from bytewax.operators import KeyedStream
 
 from flows.companions import Companions
 from flows.erasures import ErasureList
-from flows.gate import Gate, Pace
+from flows.gate import Brought, Gate, Pace
 from flows.identity import hash_keys
 from flows.landing_traces import telling_landed
 from flows.running import companied, has_run, recovery_folder, run_flow
@@ -41,9 +41,10 @@ from sql.warehouse import Warehouse
 
 CUTS = {lane: Cut(400_000, 0.5, flood_s) for lane, flood_s in ((Lane.DELIVERED, 3), (Lane.OTHER, 7.5), (Lane.READ, 15))}
 """By age only while much comes; else what a poll brought is a batch, and goes when all of it is there."""
-FILLS_S = {Lane.DELIVERED: 0.1, Lane.OTHER: 0.4, Lane.READ: 0.3}
-"""So far apart are polls of a lane that bring little: each is decoded and inserted for itself, into nine tables. Three
-and more times as often, all inserts took twice as long, and Delivered waited for the others'."""
+FILLS_S = {Lane.DELIVERED: (0.1, 0.1), Lane.OTHER: (0.4, 0.4), Lane.READ: (0.5, 0.3)}
+"""So far apart are polls of a lane that bring something, and those that bring little: each is decoded and inserted for
+itself, into nine tables. Three and more times as often, all inserts took twice as long, and Delivered waited for the
+others'."""
 POLL_BYTES = 48 << 20
 
 
@@ -98,11 +99,11 @@ class StatusFlow:
         return op.merge("other_batches", decoded, told)
 
     def _source(self, lane: Lane, topic: str) -> TopicSource:
-        pace = Pace(FILLS_S[lane])
+        pace = Pace(*FILLS_S[lane])
 
-        def polled(full: bool) -> None:  # a callback's signature
-            pace.polled(full)
-            self._gate.polled(topic, full=full)
+        def polled(brought: Brought) -> None:
+            pace.polled(brought)
+            self._gate.polled(topic, full=brought is Brought.MUCH)
 
         feed = Feed(
             topic=topic,

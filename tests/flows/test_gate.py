@@ -2,7 +2,7 @@
 
 import pytest
 
-from flows.gate import RESERVED_SHARE, Gate, Pace
+from flows.gate import RESERVED_SHARE, Brought, Gate, Pace
 
 LANES = ["delivered", "outbound", "other", "read"]
 
@@ -50,16 +50,19 @@ def test_a_lane_that_is_not_polled_keeps_no_other_waiting() -> None:
     assert all(gate.opens(lane) for lane in LANES[1:])
 
 
-def test_polls_that_bring_little_are_so_far_apart_and_one_that_brought_much_is_followed_at_once(
+def test_the_less_a_poll_brought_the_longer_is_the_wait_and_next_to_nothing_has_one_of_its_own(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     now_s = [100.0]
     monkeypatch.setattr("flows.gate.time.monotonic", lambda: now_s[0])
-    pace = Pace(0.25)
+    pace = Pace(0.5, 0.25)
     assert pace.opens()
-    pace.polled(full=False)
-    assert not pace.opens()
+    for brought, waits_s in ((Brought.SOME, 0.5), (Brought.LITTLE, 0.25), (Brought.MUCH, 0.0)):
+        pace.polled(brought)
+        assert pace.opens() == (waits_s == 0)
+        now_s[0] += waits_s
+        assert pace.opens()
+    pace = Pace(0.5)
+    pace.polled(Brought.LITTLE)
     now_s[0] += 0.25
-    assert pace.opens()
-    pace.polled(full=True)
-    assert pace.opens()
+    assert not pace.opens()

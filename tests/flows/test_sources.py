@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from flows.gate import Brought
 from flows.sources import PARTS, Feed, Poll, TopicSource, make_topics, together
 from flows.stopping import Stop
 from flows.topics import Record, open_producer, open_reader
@@ -23,7 +24,7 @@ class Told:
     def __init__(self) -> None:
         self.open = True
         self.ended = False
-        self.full: list[bool] = []
+        self.brought: list[Brought] = []
         self.lags: list[int] = []
         self.worked_off = 0
 
@@ -33,7 +34,7 @@ class Told:
             group="tidemark.status.read",
             max_bytes=max_bytes,
             opens=lambda: self.open,
-            polled=self.full.append,
+            polled=self.brought.append,
             lags=self.lags.append,
             ends=lambda: self.ended,
             worked_off=self._work_off,
@@ -159,7 +160,7 @@ def test_nothing_is_polled_behind_a_closed_gate(broker: Settings, told: Told, ru
     write(broker, 1)
     told.open = False
     assert running.round() == []
-    assert told.full == []
+    assert told.brought == []
     told.open = True
     assert running.read(1) == [1]
 
@@ -183,9 +184,9 @@ def test_an_input_that_ended_holds_up_no_other(broker: Settings, told: Told) -> 
     write(broker, *range(100, 1_000))
     run = Run(broker, told, max_bytes=100)
     run.parts["0"].next_batch()
-    assert told.full == [True]
+    assert told.brought == [Brought.MUCH]
     run.close()
-    assert told.full == [True, False]
+    assert told.brought == [Brought.MUCH, Brought.LITTLE]
 
 
 def test_a_stop_ends_every_part(broker: Settings, told: Told) -> None:
@@ -236,6 +237,16 @@ def test_what_a_small_poll_brought_comes_in_one_round(broker: Settings, running:
     while not (came := running.round()) and time.monotonic() < until:
         pass
     assert sorted(came) == list(range(PARTITIONS))
+
+
+def test_what_is_neither_little_nor_much_is_told_apart(broker: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("flows.sources._SMALL_BYTES", PARTITIONS)
+    write(broker, *range(PARTITIONS))
+    told = Told()
+    run = Run(broker, told)
+    run.read(PARTITIONS)
+    assert [brought for brought in told.brought if brought is not Brought.LITTLE] == [Brought.SOME]
+    run.close()
 
 
 def poll(*sizes: int) -> Poll:
