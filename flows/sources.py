@@ -22,7 +22,9 @@ _IDLE = timedelta(milliseconds=4)
 _TURN_S = 0.002
 """Bytewax asks all parts of a source in one go, in far less than this, and only then runs what comes behind it."""
 _SMALL_BYTES = 256 << 10
-"""So little is worked off at once: what each batch costs outweighs what each event does."""
+"""So little is worked off at once, without turns."""
+_TOGETHER_BYTES = 4 << 20
+"""Up to here what each batch costs in the decoder, four milliseconds, tells beside what its events do."""
 
 Positions = dict[int, Position]
 
@@ -37,7 +39,7 @@ class Poll(NamedTuple):
 def together(polls: list[Poll]) -> Iterator[Poll]:
     """Small ones of one topic as one, in their order; for `flat_map_batch`, which is given what came at once."""
     small: list[Record] = []
-    room = _SMALL_BYTES
+    room = _TOGETHER_BYTES
     for poll in polls:
         room -= sum(len(record.value) for record in poll.records)
         if room < 0:

@@ -259,6 +259,6 @@ def test_small_polls_are_decoded_together_in_their_order() -> None:
 
 
 def test_large_polls_are_decoded_one_by_one() -> None:
-    large, small = poll(200 << 10), poll(100 << 10)
+    large, small = poll(3 << 20), poll(2 << 20)
     assert list(together([large, small])) == [large, small]
-    assert list(together([poll(1 << 20)])) == [poll(1 << 20)]
+    assert list(together([poll(9 << 20)])) == [poll(9 << 20)]
