@@ -11,7 +11,7 @@ import pyarrow as pa
 from schemas.errors import TidemarkError, WarehouseDown
 from sql.dsn import parse_dsn
 from sql.errors import error_code, translate
-from sql.links import Link, connect
+from sql.links import Link, Settings, connect
 
 QUERIES = Path(__file__).parent / "queries"
 
@@ -32,6 +32,7 @@ SESSION_SETTINGS: Mapping[str, str | int] = {
     "output_format_arrow_compression_method": "none",  # the transport's business
 }
 
+_NONE: Settings = {}
 Answer = TypeVar("Answer")
 
 
@@ -39,23 +40,23 @@ class Warehouse:
     """A connection of its own; connects at its first use, and again after it was lost. Safe to use from threads.
 
     `share`: this process lives long, so it serves an embedded engine to others while it holds it. `create`: make the
-    database if it is missing (migrations do). `threads`: how many of ClickHouse's a question takes at most, 0: as many
-    as there are cores. All methods raise WarehouseDown where trying again may help
-    (`sql.retry.retrying` does), WarehouseError otherwise, UsageError for a wrong DSN; each message is one line.
+    database if it is missing (migrations do). `settings`: ClickHouse's, for all that is asked. All methods raise
+    WarehouseDown where trying again may help (`sql.retry.retrying` does), WarehouseError otherwise, UsageError for a
+    wrong DSN; each message is one line.
     """
 
-    def __init__(self, dsn: str, *, share: bool = False, create: bool = False, threads: int = 0) -> None:
+    def __init__(self, dsn: str, *, share: bool = False, create: bool = False, settings: Settings = _NONE) -> None:
         self._text = dsn
         self._dsn = parse_dsn(dsn)
         self._share = share
         self._create = create
-        self._session = {**SESSION_SETTINGS, **({"max_threads": threads} if threads else {})}
+        self._session = {**SESSION_SETTINGS, **settings}
         self._link: Link | None = None
         self._guard = threading.Lock()
 
-    def aside(self, *, threads: int) -> "Warehouse":
-        """Another connection to the same database, each of whose questions takes at most `threads`."""
-        return Warehouse(self._text, share=self._share, threads=threads)
+    def aside(self, settings: Settings) -> "Warehouse":
+        """Another connection to the same database, with `settings` of its own."""
+        return Warehouse(self._text, share=self._share, settings=settings)
 
     def insert(self, table: str, frame: pl.DataFrame, **settings: str | int) -> None:
         """Append `frame` to `table` by column name; written when it returns.

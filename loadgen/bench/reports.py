@@ -25,7 +25,7 @@ from msgspec import Struct
 from api.context import Context
 from api.live.closing import close_campaign, count_splits
 from api.live.counted import count_answers
-from api.live.desk import QUESTION_THREADS, QUESTIONS_AT_ONCE
+from api.live.desk import QUESTION_SETTINGS, QUESTIONS_AT_ONCE
 from api.live.watcher import Watcher
 from api.reports.splits import read_split
 from api.reports.timeline import FAR_S
@@ -152,7 +152,7 @@ def _tables(settings: Settings, folder: Path) -> Iterator[tuple[Context, Watcher
         wait_until_served(settings, [engine], 60)
         with (
             Warehouse(settings.clickhouse) as warehouse,
-            warehouse.aside(threads=QUESTION_THREADS) as aside,
+            warehouse.aside(QUESTION_SETTINGS) as aside,
             ThreadPoolExecutor(QUESTIONS_AT_ONCE) as pool,
         ):
             context, asking = (Context(way, settings, settings.now()) for way in (warehouse, aside))

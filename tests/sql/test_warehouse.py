@@ -45,7 +45,7 @@ def test_a_null_and_a_missing_column_become_the_default(warehouse: Warehouse) ->
 def test_what_is_asked_aside_leaves_cores_to_others(warehouse: Warehouse) -> None:
     question = "SELECT toString(getSetting('max_threads')) AS threads"
     usual = warehouse.query(question).item()
-    with warehouse.aside(threads=3) as aside:
+    with warehouse.aside({"max_threads": 3}) as aside:
         assert aside.query(question).item() == "3"
         assert warehouse.query(question).item() == usual
 
