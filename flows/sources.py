@@ -3,7 +3,7 @@
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
@@ -36,16 +36,22 @@ class Poll(NamedTuple):
     records: list[Record]
 
 
-def together(polls: list[Poll]) -> Iterator[Poll]:
+def together(polls: list[Poll]) -> list[Poll]:
     """Small ones of one topic as one, in their order; for `flat_map_batch`, which is given what came at once."""
-    small: list[Record] = []
+    if len(polls) == 1 or not _are_small(polls):
+        return polls
+    return [Poll(polls[0].topic, [record for poll in polls for record in poll.records])]
+
+
+def _are_small(polls: list[Poll]) -> bool:
+    """Looks no further than it must: there may be half a million records."""
     room = _TOGETHER_BYTES
     for poll in polls:
-        room -= sum(len(record.value) for record in poll.records)
-        if room < 0:
-            return (yield from polls)
-        small += poll.records
-    yield Poll(polls[0].topic, small)
+        for record in poll.records:
+            room -= len(record.value)
+            if room < 0:
+                return False
+    return True
 
 
 Ends = Callable[[], bool]

@@ -255,10 +255,10 @@ def poll(*sizes: int) -> Poll:
 
 def test_small_polls_are_decoded_together_in_their_order() -> None:
     first, second = poll(10, 20), poll(30)
-    assert list(together([first, second])) == [Poll(TOPIC, first.records + second.records)]
+    assert together([first, second]) == [Poll(TOPIC, first.records + second.records)]
 
 
 def test_large_polls_are_decoded_one_by_one() -> None:
     large, small = poll(3 << 20), poll(2 << 20)
-    assert list(together([large, small])) == [large, small]
-    assert list(together([poll(9 << 20)])) == [poll(9 << 20)]
+    assert together([large, small]) == [large, small]
+    assert together([poll(9 << 20)]) == [poll(9 << 20)]

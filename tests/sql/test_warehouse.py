@@ -42,7 +42,7 @@ def test_a_null_and_a_missing_column_become_the_default(warehouse: Warehouse) ->
     assert warehouse.query("SELECT a, b FROM t ORDER BY n").rows() == [("none", 7), ("x", 7)]
 
 
-def test_what_is_asked_aside_leaves_cores_to_others(warehouse: Warehouse) -> None:
+def test_what_is_asked_aside_has_settings_of_its_own(warehouse: Warehouse) -> None:
     question = "SELECT toString(getSetting('max_threads')) AS threads"
     usual = warehouse.query(question).item()
     with warehouse.aside({"max_threads": 3}) as aside:
