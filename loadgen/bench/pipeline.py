@@ -18,9 +18,10 @@ from loadgen.bench.floor import STAGES
 from loadgen.bench.inputs import broker_at, write_inputs
 from loadgen.bench.profile import profile
 from loadgen.bench.results import Report, in_words, report
-from loadgen.bench.systems import SYSTEMS, System
+from loadgen.bench.systems import OURS, SYSTEMS, System
 from loadgen.command import INEXACT, parser
 from schemas.errors import UsageError
+from schemas.topics import MAX_LINES_PER_RECORD
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -30,7 +31,8 @@ def _parser() -> argparse.ArgumentParser:
     add("--events", type=int, default=2_000_000, help="about so many, one in 21 a repeat (default: %(default)s)")
     add("--rounds", type=int, default=3, help="default: %(default)s")
     add("--events-per-record", type=int, default=100, help="default: %(default)s")
-    add("--only", metavar="NAME,…", default="", help=f"of {', '.join(SYSTEMS)}; default: all that are installed")
+    add("--only", metavar="NAME[:N],…", default="", help=f"of {', '.join(SYSTEMS)}; with :N it is given N events a"
+        " record, whatever it does best with (default: all that are installed)")  # fmt: skip
     add("--within", type=float, default=600.0, help="seconds that a run may take (default: %(default)s)")
     add("--profile", metavar="FOLDER", nargs="?", const="data/profile", default="",
         help="also processor time by stage, and a flame graph in FOLDER (default: %(const)s)")  # fmt: skip
@@ -70,16 +72,26 @@ def run_pipeline(options: argparse.Namespace) -> Report:
 
 def choose(only: str, source: str) -> tuple[list[System], dict[str, str]]:
     """The systems to run, and of those asked for, why others are left out. Raises UsageError."""
-    names = only.split(",") if only else list(SYSTEMS)
-    if unknown := [name for name in names if name not in SYSTEMS]:
-        raise UsageError(f"--only: {unknown[0]!r} is none of {', '.join(SYSTEMS)}")
+    systems = [_named(name) for name in only.split(",")] if only else list(SYSTEMS.values())
     left_out = {}
-    for name in names:
-        if source == "file" and name != "tidemark":
-            left_out[name] = "reads from Kafka only"
-        elif not SYSTEMS[name].ready:
-            left_out[name] = "not installed: make peers"
-    return [SYSTEMS[name] for name in names if name not in left_out], left_out
+    for system in systems:
+        if source == "file" and system.module != OURS.module:
+            left_out[system.name] = "reads from Kafka only"
+        elif not system.ready:
+            left_out[system.name] = "not installed: make peers"
+    return [system for system in systems if system.name not in left_out], left_out
+
+
+def _named(asked: str) -> System:
+    """NAME or NAME:N. Raises UsageError."""
+    name, colon, number = asked.partition(":")
+    if name not in SYSTEMS:
+        raise UsageError(f"--only: {name!r} is none of {', '.join(SYSTEMS)}")
+    if not colon:
+        return SYSTEMS[name]
+    if not (number.isascii() and number.isdigit() and 1 <= int(number[:9]) <= MAX_LINES_PER_RECORD):
+        raise UsageError(f"--only {name}: {number!r} events a record is not from 1 to {MAX_LINES_PER_RECORD}")
+    return SYSTEMS[name].given(int(number))
 
 
 def _tell(line: str) -> None:

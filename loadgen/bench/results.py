@@ -92,7 +92,7 @@ def in_words(done: Report) -> str:
         times = f", {done.ratios[name]:.1f} times slower than Tidemark" if name in done.ratios else ""
         verdict = "exact" if system.exact else "NOT exact"
         lines.append(
-            f"{name:17} {system.events_per_s:10,.0f} events/s, {system.cpu_us_per_event:6.2f} µs CPU an event,"
+            f"{name:20} {system.events_per_s:10,.0f} events/s, {system.cpu_us_per_event:6.2f} µs CPU an event,"
             f" {system.peak_rss_mb:6,.0f} MB, {system.events_per_record} a record, {verdict}{times}"
         )
     stages = ", ".join(f"{stage.removesuffix('_us')} {us:.2f}" for stage, us in done.floor.items())

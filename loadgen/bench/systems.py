@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 CACHE = Path(__file__).parents[2] / ".cache" / "peers"
 
@@ -15,14 +15,21 @@ class System(Struct, frozen=True, kw_only=True):
     module: str
     requirements: tuple[str, ...] = ()
     """Empty: it runs in this environment."""
+    environment: str = ""
+    """Whose environment it runs in, unless its own."""
     pom: str = ""
     """A Maven file beside its module, of the jars that it needs."""
     events_per_record: int = 0
     """The record format it likes better; 0: as Tidemark is given it."""
 
+    def given(self, events_per_record: int) -> "System":
+        """The same, reading records of so many events."""
+        name, environment = f"{self.name}:{events_per_record}", self.folder.name
+        return structs.replace(self, name=name, environment=environment, events_per_record=events_per_record)
+
     @property
     def folder(self) -> Path:
-        return CACHE / self.name
+        return CACHE / (self.environment or self.name)
 
     @property
     def jars(self) -> Path:
@@ -43,6 +50,7 @@ _TABLES = (
 )
 """What `sql.warehouse` needs, with pyarrow: every peer inserts the way Tidemark does."""
 _PYARROW = "pyarrow>=26,<27"
+_QUIXSTREAMS = ("quixstreams>=3.28,<4", _PYARROW, *_TABLES)
 
 OURS = System(name="tidemark", module="loadgen.bench.tidemark")
 SYSTEMS = {
@@ -54,7 +62,14 @@ SYSTEMS = {
         System(
             name="quixstreams",
             module="loadgen.bench.peers.quixstreams",
-            requirements=("quixstreams>=3.28,<4", _PYARROW, *_TABLES),
+            requirements=_QUIXSTREAMS,
+            events_per_record=100,
+        ),
+        System(
+            name="quixstreams_unlogged",
+            module="loadgen.bench.peers.quixstreams_unlogged",
+            requirements=_QUIXSTREAMS,
+            environment="quixstreams",
             events_per_record=100,
         ),
         System(
