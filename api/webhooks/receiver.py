@@ -1,6 +1,5 @@
 """The ASGI application behind `/webhooks/{provider}[/{token}]`."""
 
-import asyncio
 import base64
 import itertools
 import secrets
@@ -28,6 +27,7 @@ from api.webhooks.answers import (
 from api.webhooks.doors import SES, Door, doors
 from api.webhooks.intake import Intake
 from api.webhooks.sns import Amazon
+from api.webhooks.time_limit import TimeLimit
 from flows.providers import Signed, Verdict
 from flows.topics import LINE_LIMIT_BYTES
 from schemas.events import Envelope
@@ -54,6 +54,7 @@ class Receiver:
         self._amazon = amazon or Amazon(settings.webhook_ses_sns_topics)
         self._public_url = settings.public_url.rstrip("/")
         self._now = settings.now()
+        self._body_limit = TimeLimit(_BODY_WITHIN_S)
         self._reading_bytes = 0
         self._receipts = itertools.count()
         # With the count behind it unique over all processes and restarts.
@@ -95,7 +96,7 @@ class Receiver:
         if not (content_type in door.content_types or scope["method"] == "GET" or _is_taken(content_type, door)):
             return WRONG_TYPE
         try:
-            async with asyncio.timeout(_BODY_WITHIN_S):
+            with self._body_limit:
                 body = await self._body(receive, headers.get(b"content-length", b""), door.hook.max_body_bytes)
         except TimeoutError:
             return TOO_SLOW

@@ -8,6 +8,7 @@ import pytest
 
 import api.webhooks.intake
 from api.webhooks.intake import Intake
+from flows.topics.lines import check_lines
 from schemas.errors import TopicDown, TopicFull
 from schemas.settings import Settings
 
@@ -22,6 +23,7 @@ class Topic:
         self.goes_on.set()
         self.fails: Exception | None = None
         self.batches: list[bytes] = []
+        self.tried = 0
         self.opened = 0
 
     def partitions(self, _topic: str) -> int:
@@ -30,7 +32,10 @@ class Topic:
         return 4
 
     def append(self, _topic: str, _partition: int, lines: bytes) -> None:
+        check_lines(lines)
+        self.tried += 1
         if self.fails:
+            assert self.goes_on.wait(20)
             raise self.fails
         self.batches.append(lines)
 
@@ -89,6 +94,18 @@ def test_nobody_hears_before_it_is_durable(topic: Topic) -> None:
 
     asyncio.run(scenario())
     assert topic.batches == [LINE, LINE * 5]
+
+
+def test_batch_that_is_full_is_not_lingered_for(topic: Topic) -> None:
+    async def scenario() -> list[bool]:
+        own = intake(linger_s=60)
+        waiters = [own.put(LINE) for _ in range(64)]
+        told = [await asyncio.wait_for(waiter, 20) for waiter in waiters if waiter]
+        await own.stop()
+        return told
+
+    assert asyncio.run(scenario()) == [True] * 64
+    assert topic.batches == [LINE * 64]
 
 
 def test_beyond_its_bound_nothing_is_taken(topic: Topic) -> None:
@@ -153,6 +170,36 @@ def test_topic_that_fails_is_told_and_asked_for_until_it_is_back(topic: Topic, e
     asyncio.run(scenario())
     assert topic.batches == [LINE]
     assert topic.opened >= 2
+
+
+def test_what_gathered_while_the_broker_went_down_is_refused_and_over(
+    topic: Topic, caplog: pytest.LogCaptureFixture
+) -> None:
+    """No empty batch stays behind, which the topic would not take."""
+    topic.fails = TopicFull("no room")
+    topic.goes_on.clear()
+
+    async def scenario() -> None:
+        own = intake(linger_s=0.001)
+        first = own.put(LINE)
+        while not topic.tried:
+            await asyncio.sleep(0.001)
+        gathered = own.put(LINE)
+        topic.goes_on.set()
+        assert first is not None
+        assert gathered is not None
+        assert not await first
+        assert not await gathered
+        topic.fails = None
+        while not own.takes:
+            await asyncio.sleep(0.01)
+        again = own.put(LINE)
+        assert again is not None
+        assert await again
+        await own.stop()
+
+    asyncio.run(asyncio.wait_for(scenario(), 20))
+    assert [record.getMessage() for record in caplog.records if record.exc_info] == []
 
 
 def test_client_that_left_does_not_hold_up_the_others(topic: Topic) -> None:
