@@ -7,11 +7,11 @@ import pytest
 
 from flows.running import has_run
 from flows.topics import list_partitions, open_reader
-from loadgen.processes import end, progress
+from loadgen.processes import end, progress, wait_until_served
 from schemas.settings import Settings
 from schemas.statuses import Lane
 from schemas.topics import WEBHOOK
-from tests.parts.flows import Pipeline, until
+from tests.parts.flows import PATIENCE_S, Pipeline, until
 
 _READ = """
 SELECT sumIf(events, flow = 'status') + sumIf(arraySum(mapValues(dead_letters)), flow = 'route') FROM flow_stats
@@ -53,7 +53,11 @@ def test_what_a_group_committed_holds_for_the_first_start_only(pipeline: Pipelin
     wait_until_routed(pipeline)
     for lane in Lane:
         _commit_all(pipeline.settings, lane)
-    pipeline.settle(pipeline.start("status"))
+    flow = pipeline.start("status")
+    wait_until_served(pipeline.settings, [flow], PATIENCE_S)
+    # Not by what is committed: that says all has been read.
+    until(lambda: pipeline.number(_READ) >= expected.events_in, "not read whole", flow)
+    pipeline.settle(flow)
     assert pipeline.wrong(expected) == []
 
 
