@@ -10,6 +10,7 @@ import argparse
 import sys
 import tempfile
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
 
@@ -22,6 +23,8 @@ from loadgen.bench.systems import OURS, SYSTEMS, System
 from loadgen.command import INEXACT, parser
 from schemas.errors import UsageError
 from schemas.topics import MAX_LINES_PER_RECORD
+
+_EventsPerRecord = Annotated[int, msgspec.Meta(ge=1, le=MAX_LINES_PER_RECORD)]
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -89,9 +92,11 @@ def _named(asked: str) -> System:
         raise UsageError(f"--only: {name!r} is none of {', '.join(SYSTEMS)}")
     if not colon:
         return SYSTEMS[name]
-    if not (number.isascii() and number.isdigit() and 1 <= int(number[:9]) <= MAX_LINES_PER_RECORD):
-        raise UsageError(f"--only {name}: {number!r} events a record is not from 1 to {MAX_LINES_PER_RECORD}")
-    return SYSTEMS[name].given(int(number))
+    try:
+        return SYSTEMS[name].given(msgspec.convert(number, _EventsPerRecord, strict=False))
+    except msgspec.ValidationError:
+        why = f"{number!r} events a record is not from 1 to {MAX_LINES_PER_RECORD}"
+        raise UsageError(f"--only {name}: {why}") from None
 
 
 def _tell(line: str) -> None:

@@ -167,9 +167,12 @@ def test_reports_have_each_figure_that_is_promised() -> None:
 
 
 def test_what_does_not_start_is_told_in_one_line(tmp_path: Path) -> None:
+    settings = Settings(
+        broker="nowhere://", clickhouse=f"chdb://{tmp_path}/clickhouse", recovery=f"{tmp_path}/recovery"
+    )
     with (
         pytest.raises(TidemarkError, match=r"^the API did not start: .*nowhere.*$"),
-        reports._api(Settings(broker="nowhere://", clickhouse=f"chdb://{tmp_path}/clickhouse"), tmp_path),
+        reports._api(settings, tmp_path),
     ):
         pass
     broker = KafkaBroker.__new__(KafkaBroker)

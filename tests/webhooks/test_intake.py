@@ -62,6 +62,15 @@ def intake(**fields: float) -> Intake:
     return Intake(Settings(), **fields)  # type: ignore[arg-type]
 
 
+async def being_written(topic: Topic, own: Intake) -> asyncio.Future[bool]:
+    """The topic has the line of who waits for this."""
+    waiter = own.put(LINE)
+    assert waiter is not None
+    while not topic.tried:
+        await asyncio.sleep(0.001)
+    return waiter
+
+
 def test_requests_of_a_moment_are_one_batch(topic: Topic) -> None:
     async def scenario() -> list[bool]:
         own = intake()
@@ -80,12 +89,9 @@ def test_nobody_hears_before_it_is_durable(topic: Topic) -> None:
 
     async def scenario() -> None:
         own = intake(linger_s=0.001)
-        first = own.put(LINE)
-        while not topic.batches:
-            await asyncio.sleep(0.001)
+        first = await being_written(topic, own)
         later = [own.put(LINE) for _ in range(5)]
         await asyncio.sleep(0.05)
-        assert first is not None
         assert not first.done()
         topic.goes_on.set()
         assert await first
@@ -181,12 +187,9 @@ def test_what_gathered_while_the_broker_went_down_is_refused_and_over(
 
     async def scenario() -> None:
         own = intake(linger_s=0.001)
-        first = own.put(LINE)
-        while not topic.tried:
-            await asyncio.sleep(0.001)
+        first = await being_written(topic, own)
         gathered = own.put(LINE)
         topic.goes_on.set()
-        assert first is not None
         assert gathered is not None
         assert not await first
         assert not await gathered
