@@ -22,7 +22,17 @@ def peak_rss_mb(pid: int) -> float:
     return _status_mb(pid, "VmHWM")
 
 
+def catches(pid: int, number: int) -> bool:
+    """Whether it has a handler for a signal; false of a process that has ended and was not waited for."""
+    return any(int(mask, 16) >> (number - 1) & 1 for mask in _status(pid, "SigCgt"))
+
+
 def _status_mb(pid: int, name: str) -> float:
     """0 of a process that has ended and was not waited for."""
+    return sum(int(kib) / 1024 for kib in _status(pid, name))
+
+
+def _status(pid: int, name: str) -> list[str]:
+    """What stands behind `name:`, without its unit."""
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    return sum(int(line.split()[1]) / 1024 for line in lines if line.startswith(f"{name}:"))
+    return [line.split()[1] for line in lines if line.startswith(f"{name}:")]

@@ -14,6 +14,7 @@ from typing import NamedTuple, TypeVar
 import msgspec
 
 from flows.topics import Position, Reader, list_partitions, open_reader
+from loadgen import proc
 from schemas.errors import TidemarkError, TopicDown
 from schemas.settings import PREFIX, Settings
 from schemas.statuses import Lane
@@ -38,6 +39,7 @@ INPUTS = (
 """In the order of the data."""
 
 ENDS_WITHIN_S = 10.0
+_LOADED_WITHIN_S = 60.0
 _LOOK_EVERY_S = 0.2
 
 Answer = TypeVar("Answer")
@@ -59,6 +61,10 @@ class Flow:
 
     def running(self) -> bool:
         return self._process.poll() is None
+
+    def listens(self) -> bool:
+        """Whether SIGTERM asks it to end by now: it kills one that is still being loaded."""
+        return self.running() and proc.catches(self.pid, signal.SIGTERM)
 
     def ask_to_end(self) -> None:
         self._process.send_signal(signal.SIGTERM)
@@ -190,8 +196,10 @@ def _check(flows: Iterable[Flow]) -> None:
 
 
 def end(flows: Iterable[Flow]) -> list[int]:
-    """Ask all at once; their exit codes."""
-    flows = list(flows)
+    """Ask all at once, when they are loaded; their exit codes."""
+    flows, deadline_s = list(flows), time.monotonic() + _LOADED_WITHIN_S
+    while any(flow.running() and not flow.listens() for flow in flows) and time.monotonic() < deadline_s:
+        time.sleep(_LOOK_EVERY_S)
     for flow in flows:
         flow.ask_to_end()
     return [flow.wait() for flow in flows]

@@ -1,5 +1,6 @@
 """Asked to end, a flow does so in order and in time; what it had read is not read again."""
 
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -30,13 +31,16 @@ def test_idle_flow_ends_with_code_0(pipeline: Pipeline, name: str) -> None:
 
 def test_under_load_both_end_in_time_and_read_on_where_they_were(pipeline: Pipeline) -> None:
     """Stopped and started again while rows pour in: every event is read once, and nothing is missing."""
+    stopped = threading.Event()
     with ThreadPoolExecutor() as pool:
-        playing = pool.submit(pipeline.play, pace_s=10.0)
+        # The second half waits for the first stop, so that the second start finds something to read.
+        playing = pool.submit(pipeline.play, midway=lambda: stopped.wait(PATIENCE_S), pace_s=10.0)
         for _ in range(2):
             stood = progress(pipeline.settings, "status")
             flows = [pipeline.start("status"), pipeline.start("route")]
             until(lambda stood=stood: progress(pipeline.settings, "status") != stood, "nothing read", *flows)
             assert end(flows) == [0, 0]
+            stopped.set()
         expected = playing.result()
     pipeline.settle(pipeline.start("route"), pipeline.start("status"))
     assert pipeline.wrong(expected) == []
