@@ -40,7 +40,7 @@ def serve(application: Any, listener: socket.socket, parent: int) -> None:
         application,
         loop="uvloop",
         http="httptools",
-        log_level="warning",
+        log_config=None,
         access_log=False,
         server_header=False,
         date_header=False,

@@ -1,10 +1,12 @@
 """Run the API: `python -m api`, or inside another process."""
 
 import asyncio
+import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import uvicorn
+from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
 from api.app import build_app
@@ -26,17 +28,31 @@ def serve_until(settings: Settings, ended: Callable[[], bool]) -> None:
     """Serve until `ended()`, SIGTERM or Ctrl-C. Raises UsageError when the port is taken."""
     registry = new_registry()
     with Warehouse(settings.clickhouse, share=True) as warehouse, _telemetry(settings, registry, warehouse):
+        application = build_app(warehouse, settings)
         config = uvicorn.Config(
-            Counted(beside(build_app(warehouse, settings), Receiver(settings)), registry, PROVIDERS),
+            Counted(beside(application, Receiver(settings)), registry, PROVIDERS),
             host=settings.http_host,
             port=settings.http_port,
             loop="uvloop",
             http="httptools",
-            log_level="warning",
+            log_config=None,
+            access_log=False,
             timeout_graceful_shutdown=2,
         )
         with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
-            runner.run(_serve(uvicorn.Server(config), ended))
+            runner.run(_serve(_Server(config, application), ended))
+
+
+class _Server(uvicorn.Server):
+    """Lets the streams of open pages end before it waits for what is under way: they have no end of their own."""
+
+    def __init__(self, config: uvicorn.Config, application: FastAPI) -> None:
+        super().__init__(config)
+        self._application = application
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        await self._application.state.desk.hub.stop()
+        await super().shutdown(sockets)
 
 
 @contextmanager

@@ -103,7 +103,7 @@ class Topic:
         self.built_ms = 0.0
         self.has_ended = False
         self._idle = 0
-        self._why_none: BaseException = Refusal(503, "The live page is ending", headers={"Retry-After": "2"})
+        self._why_none: BaseException = _ending()
         self._first = asyncio.Event()
         self._task = asyncio.create_task(self._run())
         self._task.add_done_callback(self._over)
@@ -181,7 +181,7 @@ class Topic:
         """In order, where it keeps up."""
         self.viewers.discard(viewer)
         if not viewer.offer(_END) and viewer.task:
-            viewer.task.cancel()
+            viewer.task.cancel("too slow a viewer")
 
     async def stop(self) -> None:
         self._task.cancel()
@@ -193,9 +193,12 @@ class Hub:
 
     def __init__(self) -> None:
         self._topics: dict[str, Topic] = {}
+        self._stopped = False
 
     async def join(self, name: str, build: Build) -> Topic:
         """The topic, running, with a snapshot. Raises Refusal: there is none, or too many watch; TidemarkError."""
+        if self._stopped:
+            raise _ending()
         topic = self._topics.get(name)
         if topic is None:
             if len(self._topics) >= MOST_TOPICS:
@@ -217,8 +220,14 @@ class Hub:
         }
 
     async def stop(self) -> None:
+        """Every viewer's stream ends in order; nobody joins any more."""
+        self._stopped = True
         for topic in list(self._topics.values()):
             await topic.stop()
+
+
+def _ending() -> Refusal:
+    return Refusal(503, "The live page is ending", headers={"Retry-After": "2"})
 
 
 async def stream(

@@ -25,6 +25,7 @@ from schemas.errors import TidemarkError
 from schemas.settings import PREFIX, Settings
 from schemas.times import wall_clock
 from sql.embedded import read_address
+from sql.telemetry.logs import set_up_logs
 
 FOLDER = Path("data/demo")
 _CHECKED_PER_S = 12_000
@@ -63,9 +64,9 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _once(options: argparse.Namespace) -> int:
-    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s %(message)s")
     plan = Plan(seed=options.seed, messages=options.messages, start_ms=default_start_ms(wall_clock()))
     settings = msgspec.structs.replace(Settings.from_env(), clock=plan.end_ms)
+    set_up_logs(settings.log, logging.WARNING)
     report = run_once(settings, plan)
     print(msgspec.json.encode(report).decode() if options.json else _in_words(report))
     return 0 if report.exact else INEXACT
@@ -82,8 +83,8 @@ def _in_words(report: Report) -> str:
 
 
 def _live(options: argparse.Namespace) -> int:
-    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s %(message)s")
     settings = Settings.from_env()
+    set_up_logs(settings.log, logging.WARNING)
     settings = msgspec.structs.replace(settings, webhook_secrets=settings.webhook_secrets | SECRETS)
     sale = Sale(messages=options.messages, seconds=options.seconds)
 

@@ -38,7 +38,7 @@ _SETTLE_S = 1.0
 _PATIENCE_S = 120.0
 _ENDS_WITHIN_S = 15.0
 _INTERRUPTED_WITHIN_S = 5.0
-"""uvicorn gives open streams two seconds before it returns."""
+"""uvicorn gives what is under way two seconds before it returns."""
 _BROKE = (1, 2)
 
 

@@ -3,6 +3,7 @@
 No line of ours carries personal data: recipients, bodies and provider ids are never handed to a logger.
 """
 
+import asyncio
 import json
 import logging
 import sys
@@ -58,11 +59,24 @@ class Sparing(logging.Filter):
             return count < BURST
 
 
+class CutOff(logging.Filter):
+    """A request that was cancelled is no error of ours: a line without frames."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        error = record.exc_info[1] if record.exc_info else None
+        if isinstance(error, asyncio.CancelledError):
+            why = error.args[0] if error.args else "no reason given"
+            record.msg, record.args = "cut off in the middle of an answer: %s", (why,)
+            record.levelno, record.levelname, record.exc_info = logging.WARNING, "WARNING", None
+        return True
+
+
 def set_up_logs(log_format: LogFormat = "text", level: int = logging.INFO) -> None:
     """For a process of ours, once; to standard error."""
     handler = logging.StreamHandler(sys.stderr)
     text = logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s")
     handler.setFormatter(JsonLines() if log_format == "json" else text)
+    handler.addFilter(CutOff())
     handler.addFilter(Sparing())
     logging.basicConfig(level=level, handlers=[handler], force=True)
     for name in _QUIET:

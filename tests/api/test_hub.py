@@ -217,7 +217,7 @@ def test_a_database_that_stays_down_is_told_as_that() -> None:
     asyncio.run(main())
 
 
-def test_who_waits_while_the_hub_stops_is_refused() -> None:
+def test_who_waits_while_the_hub_stops_or_comes_afterwards_is_refused() -> None:
     async def main() -> None:
         hub, ended = Hub(), threading.Event()
         waiting = asyncio.create_task(hub.join("t", lambda: Count(id=ended.wait(10))))
@@ -226,6 +226,8 @@ def test_who_waits_while_the_hub_stops_is_refused() -> None:
         ended.set()
         with pytest.raises(Refusal):
             await asyncio.wait_for(waiting, 10)
+        with pytest.raises(Refusal):
+            await hub.join("t", Counter())
 
     asyncio.run(main())
 

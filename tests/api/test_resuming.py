@@ -2,12 +2,16 @@
 
 import json
 from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import httpx
 import pytest
 
-from tests.api.conftest import CAMPAIGN, Served
+from loadgen.expected import Figures
+from tests.api.conftest import CAMPAIGN, Served, api_running
+from tests.parts.flows import Pipeline
 
 STREAM = f"/api/campaigns/{CAMPAIGN}/live"
 
@@ -51,6 +55,18 @@ def test_a_browser_is_told_when_to_come_back(client: httpx.Client, served: Serve
         assert answer.headers["content-type"].startswith("text/event-stream")
         assert answer.headers["cache-control"] == "no-store"
         assert next(line for line in answer.iter_lines() if line) == "retry: 2000"
+
+
+def test_an_open_page_sees_its_stream_end_in_order(played: tuple[Pipeline, Figures], tmp_path: Path) -> None:
+    """The API does not wait for it, cuts off no answer, and has nothing to say of it."""
+    with ExitStack() as watching:
+        with api_running(played[0].settings, tmp_path, TIDEMARK_ACCESS="open") as url:
+            answer = watching.enter_context(httpx.stream("GET", url + STREAM, timeout=30))
+            lines = answer.iter_lines()
+            assert next(_events(lines)).snapshot["funnel"]["sent"]
+        for _ in lines:
+            pass  # raises RemoteProtocolError where it was cut off
+    assert (tmp_path / "api.log").read_text() == ""
 
 
 def watched(client: httpx.Client, url: str, count: int, last_id: str | None = None) -> list[Event]:

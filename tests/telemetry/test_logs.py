@@ -1,9 +1,10 @@
 """Log lines for machines, and what repeats itself."""
 
+import asyncio
 import json
 import logging
 
-from sql.telemetry.logs import BURST, WITHIN_S, JsonLines, Sparing
+from sql.telemetry.logs import BURST, WITHIN_S, CutOff, JsonLines, Sparing
 
 
 def record(text: str = "waiting for %s", *arguments: object, **extra: object) -> logging.LogRecord:
@@ -35,3 +36,19 @@ def test_what_repeats_itself_is_said_a_few_times_and_then_counted() -> None:
     again = record("down: %s", 101)
     assert sparing.filter(again)
     assert json.loads(JsonLines().format(again))["repeated"] == 100 - BURST
+
+
+def test_a_cancelled_request_is_a_line_and_what_broke_one_shows_its_frames() -> None:
+    slow, unnamed, broke = asyncio.CancelledError("too slow a viewer"), asyncio.CancelledError(), ValueError("broken")
+    assert as_said(slow) == ["WARNING cut off in the middle of an answer: too slow a viewer"]
+    assert as_said(unnamed) == ["WARNING cut off in the middle of an answer: no reason given"]
+    assert as_said(broke) == ["ERROR Exception in ASGI application", "ValueError: broken"]
+
+
+def as_said(error: BaseException) -> list[str]:
+    """As uvicorn tells what ended an application."""
+    made = logging.getLogger("uvicorn.error").makeRecord(
+        "uvicorn.error", logging.ERROR, "file", 1, "Exception in ASGI application", (), (type(error), error, None)
+    )
+    assert CutOff().filter(made)
+    return logging.Formatter("%(levelname)s %(message)s").format(made).splitlines()
