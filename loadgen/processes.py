@@ -62,9 +62,9 @@ class Flow:
     def running(self) -> bool:
         return self._process.poll() is None
 
-    def listens(self) -> bool:
-        """Whether SIGTERM asks it to end by now: it kills one that is still being loaded."""
-        return self.running() and proc.catches(self.pid, signal.SIGTERM)
+    def loading(self) -> bool:
+        """Whether SIGTERM would kill it as yet, instead of asking it to end."""
+        return self.running() and not proc.catches(self.pid, signal.SIGTERM)
 
     def ask_to_end(self) -> None:
         self._process.send_signal(signal.SIGTERM)
@@ -198,7 +198,7 @@ def _check(flows: Iterable[Flow]) -> None:
 def end(flows: Iterable[Flow]) -> list[int]:
     """Ask all at once, when they are loaded; their exit codes."""
     flows, deadline_s = list(flows), time.monotonic() + _LOADED_WITHIN_S
-    while any(flow.running() and not flow.listens() for flow in flows) and time.monotonic() < deadline_s:
+    while any(flow.loading() for flow in flows) and time.monotonic() < deadline_s:
         time.sleep(_LOOK_EVERY_S)
     for flow in flows:
         flow.ask_to_end()
