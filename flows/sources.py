@@ -5,6 +5,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Collection
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from typing import NamedTuple
 
 from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
@@ -123,11 +124,15 @@ class _WorkersReader:
             self._positions |= self._reader.positions()
             self._close()
 
-    def _partitions(self, parts: Collection[int]) -> list[int]:
-        """Asks the broker: once for all parts, as each time takes a connection and 60 ms."""
+    @cached_property
+    def _slice(self) -> list[int]:
+        """The partitions of this process. The broker is asked once for all parts, as each time takes a connection."""
         slice_ = self._settings.slice
         every = list_partitions(self._settings, self._feed.topic)
-        return [number for number in every if number % slice_.of == slice_.index and number % PARTS in parts]
+        return [number for number in every if number % slice_.of == slice_.index]
+
+    def _partitions(self, parts: Collection[int]) -> list[int]:
+        return [number for number in self._slice if number % PARTS in parts]
 
     def take(self, part: int) -> tuple[list[Record], Positions] | None:
         """The next records of a part and its positions behind them.

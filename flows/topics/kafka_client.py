@@ -43,6 +43,7 @@ def open_client(kind: Callable[[dict[str, Any]], Any], brokers: str, config: dic
         "bootstrap.servers": brokers,
         "error_cb": Complaints(f"kafka://{brokers}"),
         "log_level": 2,  # librdkafka's own lines, one at each attempt; ours says it once
+        "reconnect.backoff.ms": 20,  # a new client's second connection waits half of it: 50 ms by default
         "reconnect.backoff.max.ms": 2_000,
     }
     try:

