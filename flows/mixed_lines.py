@@ -8,47 +8,53 @@ import numpy as np
 import polars as pl
 
 from flows.lines import LONGEST_LINE_BYTES, Lines, Read, cut_records, read_rows
-from flows.plain_lines import Flags, Plain, PlainReader, as_categorical, fingerprints, interned, text_column
+from flows.plain_lines import Flags, Plain, PlainReader, text_column
+
+
+class Fields(NamedTuple):
+    """Names by what becomes of them."""
+
+    recurring: Sequence[str]
+    hashed: Sequence[str]
+    texts: Sequence[str]
+    integers: Sequence[str]
+    flags: Sequence[str]
 
 
 class Straight(NamedTuple):
     """What the plain reader found, to be made columns: a row for each line, empty where it isn't plain."""
 
     plain: Plain
-    texts: Sequence[str]
-    integers: Sequence[str]
-    flags: Sequence[str]
+    fields: Fields
 
-    def recurring(self, name: str) -> pl.Series:
-        """Text of which there are few: Categorical, so that it is compared and sent as numbers."""
-        place = self.texts.index(name)
-        starts, lengths = self.plain.starts[place], self.plain.lengths[place]
-        if (lengths < 0).all():
-            return pl.repeat(None, len(lengths), dtype=pl.Categorical, eager=True).alias(name)
-        codes, distinct = interned(starts, lengths)
-        codes[lengths < 0] = len(distinct)
-        return as_categorical(name, codes, [*distinct, None])
+    def recurring(self) -> list[pl.Series]:
+        """Text of which there are few: Categorical."""
+        return [found.column(name) for name, found in zip(self.fields.recurring, self.plain.recurring, strict=True)]
 
     def text(self, name: str, where: Flags | None = None) -> pl.Series:
         """Text that doesn't recur; null where `where` is false."""
-        place = self.texts.index(name)
+        place = self.fields.texts.index(name)
         lengths = self.plain.lengths[place]
         if where is not None:
             lengths = np.where(where, lengths, np.int32(-1))
         return text_column(name, self.plain.starts[place], lengths)
 
-    def fingerprints(self, name: str) -> pl.Series:
-        place = self.texts.index(name)
-        return pl.Series(name, fingerprints(self.plain.starts[place], self.plain.lengths[place]))
+    def hashes(self, name: str) -> pl.Series:
+        """`fingerprint` of each text."""
+        return pl.Series(name, self.plain.hashes[self.fields.hashed.index(name)])
 
     def whole_numbers(self) -> list[pl.Series]:
-        return [self._number(name) for name in self.integers]
+        return [self._number(name) for name in self.fields.integers]
 
     def flag(self, name: str) -> pl.Series:
         return self._number(name).cast(pl.Boolean)
 
     def lacks(self, name: str) -> Flags:
-        return self.plain.lengths[self.texts.index(name)] < 0 if name in self.texts else self._absent(name)
+        """Of text that recurs, or a number."""
+        if name in self.fields.recurring:
+            lacking: Flags = self.plain.recurring[self.fields.recurring.index(name)].numbers == 0
+            return lacking
+        return self._absent(name)
 
     def _number(self, name: str) -> pl.Series:
         column = pl.Series(name, self.plain.numbers[self._place(name)])
@@ -60,7 +66,7 @@ class Straight(NamedTuple):
         return absent
 
     def _place(self, name: str) -> int:
-        return [*self.integers, *self.flags].index(name)
+        return [*self.fields.integers, *self.fields.flags].index(name)
 
 
 class LineReader:
@@ -74,23 +80,27 @@ class LineReader:
         schema: pl.Schema,
         straight: Callable[[Straight], pl.DataFrame],
         general: Callable[[pl.DataFrame], pl.DataFrame],
+        *,
+        recurring: Sequence[str],
+        hashed: Sequence[str] = (),
     ) -> None:
+        def those(kind: type[pl.DataType]) -> list[str]:
+            return [name for name, its in schema.items() if its == kind and name not in (*recurring, *hashed)]
+
         self._schema = schema
-        self._texts = [name for name, kind in schema.items() if kind == pl.String]
-        self._integers = [name for name, kind in schema.items() if kind == pl.Int64]
-        self._flags = [name for name, kind in schema.items() if kind == pl.Boolean]
+        self._fields = Fields(recurring, hashed, those(pl.String), those(pl.Int64), those(pl.Boolean))
         self._columns = straight
         self._general = general
 
     @cached_property
     def _plain(self) -> PlainReader:
-        return PlainReader(self._texts, self._integers, self._flags)
+        return PlainReader(*self._fields)
 
     def read(self, lines: Lines) -> Read:
         plain = self._plain.read(lines.located)
         lines.tell(plain.bounds)
         good = plain.plain & (lines.lengths() <= LONGEST_LINE_BYTES)
-        columns = self._columns(Straight(plain, self._texts, self._integers, self._flags))
+        columns = self._columns(Straight(plain, self._fields))
         if good.all():
             return Read(columns, None, cut_records(lines))
         rest = read_rows(lines, np.flatnonzero(~good), self._schema)

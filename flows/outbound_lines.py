@@ -26,7 +26,7 @@ def read_outbound_lines(lines: Lines) -> Read:
 
 
 def _straight(found: Straight) -> pl.DataFrame:
-    columns = [*(found.recurring(name) for name in RECURRING), *found.whole_numbers()]
+    columns = [*found.recurring(), *found.whole_numbers()]
     columns += [found.text(name) for name in ("recipient", "provider_message_id")]
     columns.append(found.flag("final"))
     return pl.DataFrame(columns).select(OUTBOUND_COLUMNS.names())
@@ -36,4 +36,4 @@ def _general(frame: pl.DataFrame) -> pl.DataFrame:
     return frame.with_columns(pl.col(name).cast(pl.Categorical) for name in RECURRING)
 
 
-_reader = LineReader(OUTBOUND_COLUMNS, _straight, _general)
+_reader = LineReader(OUTBOUND_COLUMNS, _straight, _general, recurring=RECURRING)

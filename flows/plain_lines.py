@@ -7,6 +7,7 @@ that are anything else are only marked, for the general reader to judge: what is
 
 from collections.abc import Sequence
 from ctypes import string_at
+from itertools import accumulate
 from typing import NamedTuple
 
 import numpy as np
@@ -15,7 +16,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from flows.plain_scan import FIELDS_AT_MOST, count_lines, scan
-from flows.text_table import gather_texts, hash_texts, intern_texts
+from flows.text_table import gather_texts, hash_text, intern_texts
 from flows.words import address
 
 Bytes = NDArray[np.uint8]
@@ -60,8 +61,10 @@ class Bounds(NamedTuple):
 class Plain(NamedTuple):
     """The lines within `bounds`: a row each, its columns filled where `plain`.
 
-    `numbers[i]` belongs to the i-th integer field, flags (0 or 1) behind them; where `absent`, it was null or
-    missing. `starts[i]` and `lengths[i]` tell where the i-th text field stands; a length of -1 is null.
+    `recurring[i]` belongs to the i-th field of text that recurs, `hashes[i]` to the i-th of text that is hashed, null
+    counting as empty; `starts[i]` and `lengths[i]` tell where the i-th text of the others stands, a length of -1 being
+    null. `numbers[i]` belongs to the i-th integer field, flags (0 or 1) behind them; where `absent`, it was null or
+    missing.
     """
 
     plain: Flags
@@ -70,15 +73,40 @@ class Plain(NamedTuple):
     absent: Flags
     starts: Places
     lengths: Lengths
+    hashes: NDArray[np.uint32]
+    recurring: list["Numbered"]
+
+
+class Numbered(NamedTuple):
+    """Texts as numbers: what each stands for, null first. A text may have several, if there are many."""
+
+    numbers: NDArray[np.uint32]
+    texts: list[str | None]
+
+    def column(self, name: str) -> pl.Series:
+        """Categorical, so that texts are compared and sent as numbers."""
+        if len(self.texts) == 1:
+            return pl.repeat(None, len(self.numbers), dtype=pl.Categorical, eager=True).alias(name)
+        return as_categorical(name, self.numbers, self.texts)
 
 
 class PlainReader:
-    """Reads the given fields: `texts`, `integers` and `flags`, at most `FIELDS_AT_MOST` in all."""
+    """Reads the given fields, at most `FIELDS_AT_MOST` in all; `Plain` tells what becomes of each kind."""
 
-    def __init__(self, texts: Sequence[str], integers: Sequence[str], flags: Sequence[str] = ()) -> None:
-        names = [name.encode() for name in (*texts, *integers, *flags)]
+    def __init__(
+        self,
+        recurring: Sequence[str] = (),
+        hashed: Sequence[str] = (),
+        texts: Sequence[str] = (),
+        integers: Sequence[str] = (),
+        flags: Sequence[str] = (),
+    ) -> None:
+        kinds = (recurring, hashed, texts, integers, flags)
+        names = [name.encode() for kind in kinds for name in kind]
         assert len(names) <= FIELDS_AT_MOST
-        self._texts, self._integers = len(texts), len(integers)
+        self._recurring, self._hashed, self._texts = len(recurring), len(hashed), len(texts)
+        self._counted = len(integers) + len(flags)
+        self._ends = tuple(accumulate(map(len, kinds)))
         self._names = np.frombuffer(b"".join(names), np.uint8)
         self._name_ends = np.cumsum([len(name) for name in names])
         self._lines_per_byte = 0.0
@@ -94,19 +122,28 @@ class PlainReader:
 
     def _read(self, records: Located, rows: int) -> Plain | None:
         """None if there are more rows than expected."""
-        counted = len(self._name_ends) - self._texts
         plain, spans, origins = np.empty(rows, np.bool_), np.empty((2, rows), np.int64), np.empty((2, rows), np.int32)
-        numbers, absent = np.zeros((counted, rows), np.int64), np.ones((counted, rows), np.bool_)
+        numbers, absent = np.zeros((self._counted, rows), np.int64), np.ones((self._counted, rows), np.bool_)
         starts, lengths = np.zeros((self._texts, rows), np.int64), np.full((self._texts, rows), -1, np.int32)
-        fields = address(self._names), address(self._name_ends), len(self._name_ends), self._texts, self._integers
-        filled = scan(
-            records.addresses, records.sizes, *fields, plain, spans, origins, numbers, absent, starts, lengths
-        )
+        hashes = np.full((self._hashed, rows), fingerprint(None), np.uint32)
+        codes, counts = np.zeros((self._recurring, rows), np.uint32), np.zeros(self._recurring, np.int64)
+        known = np.empty((self._recurring, rows + 1, 2), np.int64)
+        names = address(self._names), address(self._name_ends)
+        columns = plain, spans, origins, numbers, absent, starts, lengths, hashes, codes, known, counts
+        filled = scan(records.addresses, records.sizes, names, self._ends, *columns)
         if filled < 0:
             return None
         kept = slice(0, filled)
         bounds = Bounds(spans[0, kept], spans[1, kept], origins[0, kept], origins[1, kept])
-        return Plain(plain[kept], bounds, numbers[:, kept], absent[:, kept], starts[:, kept], lengths[:, kept])
+        recurring = [
+            Numbered(
+                codes[field, kept],
+                [None, *(string_at(*text).decode() for text in known[field, 1 : count + 1].tolist())],
+            )
+            for field, count in enumerate(counts.tolist())
+        ]
+        located = starts[:, kept], lengths[:, kept]
+        return Plain(plain[kept], bounds, numbers[:, kept], absent[:, kept], *located, hashes[:, kept], recurring)
 
 
 def interned(starts: Places, lengths: Lengths) -> tuple[NDArray[np.uint32], list[str]]:
@@ -134,13 +171,7 @@ def text_column(name: str, starts: Places, lengths: Lengths) -> pl.Series:
     return pl.Series(name, column)
 
 
-def fingerprints(starts: Places, lengths: Lengths) -> NDArray[np.uint32]:
-    """A 32-bit hash of each text (FNV-1a, http://www.isthe.com/chongo/tech/comp/fnv), of null that of the empty one."""
-    found: NDArray[np.uint32] = hash_texts(starts, lengths)
-    return found
-
-
 def fingerprint(text: str | None) -> int:
-    """The same of a single text."""
+    """A 32-bit hash, of null that of the empty text."""
     encoded = np.frombuffer((text or "").encode(), np.uint8)
-    return int(fingerprints(np.array([address(encoded)], np.int64), np.array([len(encoded)], np.int32))[0])
+    return int(hash_text(address(encoded), np.uint64(len(encoded))))

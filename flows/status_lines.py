@@ -24,9 +24,9 @@ def _straight(found: Straight) -> pl.DataFrame:
     foreign = found.lacks("campaign_id") | found.lacks("message_key")
     return pl.DataFrame(
         [
-            *(found.recurring(name) for name in RECURRING),
+            *found.recurring(),
             *(found.text(name, foreign) for name in FOREIGN),
-            found.fingerprints(_RECEIPT).alias("receipt"),
+            found.hashes(_RECEIPT).alias("receipt"),
             *found.whole_numbers(),
         ]
     )
@@ -43,4 +43,4 @@ def _general(frame: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-_reader = LineReader(_SCHEMA, _straight, _general)
+_reader = LineReader(_SCHEMA, _straight, _general, recurring=RECURRING, hashed=(_RECEIPT,))

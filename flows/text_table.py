@@ -4,13 +4,11 @@ A negative length is a null, which counts as empty. Whoever calls keeps alive wh
 """
 
 import numpy as np
-from numba import int32, int64, njit, types, uint8, uint32
+from numba import int32, int64, njit, types, uint8, uint32, uint64
 
 from flows.words import WORD, byte, put_byte, put_word, same, word
 
-_0, _1, _32 = np.uint64(0), np.uint64(1), np.uint64(32)
-_FNV_OFFSET, _FNV_PRIME = np.uint64(2166136261), np.uint64(16777619)
-_LOW_BITS = np.uint64(0xFFFFFFFF)
+_0, _1, _8, _32 = np.uint64(0), np.uint64(1), np.uint64(8), np.uint64(32)
 _ODD = np.uint64(0x9E3779B97F4A7C15)
 """2^64 over the golden ratio: Fibonacci hashing (Knuth, TAOCP 3, 6.4)."""
 
@@ -20,18 +18,27 @@ def _size(length):
     return np.uint64(max(length, 0))
 
 
-@njit(uint32[::1](int64[::1], int32[::1]), cache=True, nogil=True)
-def hash_texts(starts, lengths):
-    """FNV-1a, 32 bits."""
-    found = np.empty(len(starts), np.uint32)
-    for row in range(len(starts)):
-        at = np.uint64(starts[row])
-        end, mixed = at + _size(lengths[row]), _FNV_OFFSET
-        while at < end:
-            mixed = ((mixed ^ np.uint64(byte(at))) * _FNV_PRIME) & _LOW_BITS
-            at += _1
-        found[row] = mixed
-    return found
+@njit(cache=True, nogil=True)
+def text_hash(text, length):
+    """64 bits, eight bytes at a time by multiplication and folding; the last of a long text may be read twice."""
+    mixed, left = length, length
+    while left >= WORD:
+        mixed = (mixed ^ word(text + length - left)) * _ODD
+        mixed, left = mixed ^ (mixed >> _32), left - WORD
+    tail = _0
+    if left > _0 and length >= WORD:
+        tail = word(text + length - WORD)
+    else:
+        for place in range(_0, left):
+            tail = (tail << _8) | np.uint64(byte(text + place))
+    mixed = (mixed ^ tail) * _ODD
+    return (mixed ^ (mixed >> _32)) * _ODD
+
+
+@njit(uint32(uint64, uint64), cache=True, nogil=True)
+def hash_text(text, length):
+    """The upper half of `text_hash`: all of a text goes into it."""
+    return np.uint32(text_hash(text, length) >> _32)
 
 
 @njit(uint8[::1](int64[::1], int64[::1]), cache=True, nogil=True)
@@ -53,15 +60,7 @@ def gather_texts(starts, ends):
 @njit(cache=True, nogil=True)
 def _slot(text, length, slots):
     """Where to look first in a table of so many slots, a power of two."""
-    mixed = length
-    while length >= WORD:
-        mixed = (mixed ^ word(text)) * _ODD
-        mixed ^= mixed >> _32
-        text, length = text + WORD, length - WORD
-    while length > _0:
-        mixed = (mixed ^ np.uint64(byte(text))) * _ODD
-        text, length = text + _1, length - _1
-    return np.int64((mixed ^ (mixed >> _32)) & np.uint64(slots - 1))
+    return np.int64(hash_text(text, length)) & np.int64(slots - 1)
 
 
 @njit(cache=True, nogil=True)
@@ -102,3 +101,26 @@ def intern_texts(starts, lengths):
                     table = _doubled(starts, lengths, firsts[:known], 2 * len(table))
         codes[row] = code
     return codes, firsts[:known]
+
+
+@njit(cache=True, nogil=True)
+def number_of(text, length, field, table, known, counts):
+    """The number of a text among those of its field, from 1 on; `known[field, number]` tells where it stands and how
+    long it is.
+
+    `table` (by field, numbers by slot, 0 where it is free) is given no more once it is half full, so that it need not
+    grow: texts beyond are numbered each time.
+    """
+    slots = table.shape[1]
+    at = _slot(text, length, slots)
+    while table[field, at] > 0:
+        number = np.int64(table[field, at])
+        if length == np.uint64(known[field, number, 1]) and same(text, np.uint64(known[field, number, 0]), length):
+            return number
+        at = (at + 1) & (slots - 1)
+    counts[field] += 1
+    number = counts[field]
+    known[field, number, 0], known[field, number, 1] = text, length
+    if 2 * number < slots:
+        table[field, at] = number
+    return number
