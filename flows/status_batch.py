@@ -1,7 +1,7 @@
 """A batch of status events on its way: one frame, cut into parts by shard and hour for the dedup window."""
 
 from collections.abc import Iterator
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import polars as pl
@@ -79,25 +79,26 @@ def _marks(frame: pl.DataFrame, into_bucket_ms: NDArray[np.int64]) -> Marks:
 
 def _contexts(frame: pl.DataFrame) -> tuple[NDArray[np.int64], list[Context]]:
     """For each row the index of its context, and the contexts; exact, since codes are combined and not hashed."""
-    columns = frame.select(
-        pl.col("campaign_id").to_physical(),
-        pl.col("attempt"),
-        pl.col("status").to_physical(),
-        pl.col("error_code").to_physical(),
-        pl.col("provider").to_physical(),
-        pl.when(pl.col("status").to_physical() == _UNKNOWN).then(pl.col("raw_status").to_physical()).otherwise(0),
-        pl.col("message_key") // (1 << 32),
-        pl.col("sent_at").is_not_null(),
-    )
     codes, highest = np.zeros(len(frame), np.int64), 1
-    for column in columns:
-        values = column.to_numpy().astype(np.int64)
-        lowest, span = int(values.min()), int(values.max() - values.min()) + 1
+    for values in _identity(frame):
+        lowest, span = int(values.min()), int(values.max()) - int(values.min()) + 1
+        if span == 1:
+            continue
         if highest * span >= 1 << 62:
             codes, highest = _dense(codes)
-        codes, highest = codes * span + (values - lowest), highest * span
+        codes, highest = codes * span + (values.astype(np.int64) - lowest), highest * span
     context_of, first_rows = _indexed(codes, highest)
     return context_of, [_context(*row) for row in frame.select(_CONTEXT_COLUMNS)[first_rows].iter_rows()]
+
+
+def _identity(frame: pl.DataFrame) -> Iterator[NDArray[Any]]:
+    """The columns of the context as numbers."""
+    for name in ("campaign_id", "attempt", "status", "error_code", "provider"):
+        yield frame[name].to_physical().to_numpy()
+    unknown = frame["status"].to_physical().to_numpy() == _UNKNOWN
+    yield np.where(unknown, frame["raw_status"].to_physical().to_numpy(), 0)
+    yield frame["message_key"].to_numpy() >> 32
+    yield frame["sent_at"].is_not_null().to_numpy()
 
 
 def _dense(codes: NDArray[np.int64]) -> tuple[NDArray[np.int64], int]:

@@ -227,7 +227,7 @@ def by_table(batch: list[Table]) -> list[tuple[str, pl.DataFrame]]:
 
 
 def _landing(name: str, tables: list[Table]) -> pl.DataFrame:
-    frame = pl.concat([table.frame for table in tables])
+    frame = pl.concat([table.frame for table in tables], rechunk=True)  # to sort many chunks takes four times as long
     if any(table.lands is not None for table in tables):
         lands = [np.ones(len(t.frame), np.bool_) if t.lands is None else t.lands for t in tables]
         frame = frame.filter(pl.Series(np.concatenate(lands)))

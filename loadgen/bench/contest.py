@@ -48,7 +48,8 @@ Run = Callable[[], Count | None]
 
 
 def compete(prepare: Callable[[Task], Run]) -> None:
-    """`prepare` does what a deployment has behind it once it runs: imports, connections."""
+    """`prepare` does what a deployment has behind it once it runs: imports, connections. What ends the process comes
+    after the clock, at its exit."""
     run = prepare(Task(**json.loads(sys.argv[1])))
     _tell("ready")
     if sys.stdin.readline().strip() != "go":

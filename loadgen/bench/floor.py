@@ -64,7 +64,6 @@ def insert(task: Task) -> Run:
 def _insert(warehouse: Warehouse, blocks: list[pl.DataFrame]) -> None:
     for block in blocks:
         warehouse.insert(STATUS_EVENTS, block)
-    warehouse.close()
 
 
 def _frame(records: list[Record]) -> pl.DataFrame:

@@ -17,14 +17,9 @@ def prepare(task: Task) -> Run:
         recovery=f"{task.folder}/recovery",
         clock=task.clock,
     )
-    warehouse = Warehouse(task.clickhouse, share=True)
-    warehouse.query("SELECT 1")  # the embedded engine starts: where it is deployed, ClickHouse runs before the flow
-
-    def run() -> None:
-        with warehouse:
-            run_status(settings, Stop(), lambda: True)
-
-    return run
+    # The embedded engine stays until the process ends: a deployed ClickHouse neither starts nor ends with a flow.
+    Warehouse(task.clickhouse, share=True).query("SELECT 1")
+    return lambda: run_status(settings, Stop(), lambda: True)
 
 
 if __name__ == "__main__":

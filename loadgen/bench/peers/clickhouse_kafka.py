@@ -5,6 +5,7 @@ INSERT SELECT drives the same engine, and spares it the pauses between polls (by
 Block and poll sizes are the best of those tried (65,536 to 1,048,576 rows), inserts have Tidemark's settings.
 """
 
+import atexit
 from contextlib import suppress
 
 from chdb._exceptions import ChdbError
@@ -35,6 +36,7 @@ def prepare(task: Task) -> Run:
     session.query("USE tidemark")
     with suppress(ChdbError):  # it refuses the background consumer that comes with the table, and makes the table
         session.query(_table(task))
+    atexit.register(_end, session)
     return lambda: _consume(session, task.events)
 
 
@@ -64,6 +66,9 @@ def _consume(session: Session, events: int) -> None:
     )
     while _rows_read(session) < events:
         session.query(statement)
+
+
+def _end(session: Session) -> None:
     session.query("DROP TABLE kafka_events SYNC")
     session.close()
 

@@ -59,11 +59,7 @@ def prepare(task: Task) -> Run:
     done = asyncio.Event()
     app = _app(task, partitions, rows, done)
 
-    def run() -> None:
-        loop.run_until_complete(_run(app, done))
-        rows.close()
-
-    return run
+    return lambda: loop.run_until_complete(_run(app, done))
 
 
 async def _count_partitions(task: Task) -> int:

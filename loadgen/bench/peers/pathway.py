@@ -64,11 +64,7 @@ def prepare(task: Task) -> Run:
     state = pw.persistence.Backend.filesystem(f"{task.folder}/state")
     persistence = pw.persistence.Config(state, snapshot_interval_ms=_CHECKPOINT_MS)
 
-    def run() -> None:
-        pw.run(monitoring_level=pw.MonitoringLevel.NONE, persistence_config=persistence)
-        rows.close()
-
-    return run
+    return lambda: pw.run(monitoring_level=pw.MonitoringLevel.NONE, persistence_config=persistence)
 
 
 if __name__ == "__main__":

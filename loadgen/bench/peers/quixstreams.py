@@ -83,7 +83,6 @@ def prepare(task: Task, *, changelog: bool = True) -> Run:
 
     def run() -> None:
         app.run()
-        rows.close()
 
     return run
 

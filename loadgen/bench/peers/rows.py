@@ -13,7 +13,8 @@ BATCH_ROWS = 100_000
 
 
 class StatusRows:
-    """One connection. Made in `prepare`: where it is deployed, ClickHouse runs before it does."""
+    """One connection, open from `prepare` to the end of the process: a deployed ClickHouse neither starts nor ends with
+    who inserts."""
 
     def __init__(self, clickhouse: str) -> None:
         self._warehouse = Warehouse(clickhouse)
@@ -24,9 +25,6 @@ class StatusRows:
         frame = pl.DataFrame(events, schema=_SCHEMA)
         rows = frame.with_columns(pl.col(_TEXTS).cast(pl.Categorical), pl.col(_TIMES).cast(pl.Datetime("ms", "UTC")))
         self._warehouse.insert("status_events", rows)
-
-    def close(self) -> None:
-        self._warehouse.close()
 
 
 def event_id(event: dict[str, Any]) -> str:

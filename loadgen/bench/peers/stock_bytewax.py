@@ -56,11 +56,7 @@ def prepare(task: Task) -> Run:
     recovery = RecoveryConfig(str(store))
     rows = StatusRows(task.clickhouse)
 
-    def run() -> None:
-        cluster_main(_dataflow(task, rows), [], 0, epoch_interval=_EPOCH, recovery_config=recovery)
-        rows.close()
-
-    return run
+    return lambda: cluster_main(_dataflow(task, rows), [], 0, epoch_interval=_EPOCH, recovery_config=recovery)
 
 
 def _dataflow(task: Task, rows: StatusRows) -> Dataflow:
