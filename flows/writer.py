@@ -7,7 +7,7 @@ worker's thread:  put(landing) ─▶ pending ─▶ writer's thread: concat, fi
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 STATUS_EVENTS = "status_events"
 _TIMES = ("at", "event_time", "received_at", "sent_at", "frozen_at")
 BLOCK_ROWS = 400_000
-"""Larger blocks insert more slowly: they leave the processor's cache."""
+"""Of much larger blocks inserts are slower: they leave the processor's cache."""
 _LOOK_EVERY_S = 0.01
 _FIRST_GUESS_ROWS_PER_S = 500_000.0
 _TELLING_ROWS = 50_000
@@ -190,7 +190,7 @@ class Writer:
         """Until all has landed `drain` waits: after an error it must find the failure, never nothing left to do."""
         started, began_ns = time.monotonic(), time.time_ns()
         for name, frame in by_table(batch):
-            for block in frame.iter_slices(BLOCK_ROWS):
+            for block in _blocks(frame):
                 self._insert(warehouse, name, block)
         if self._tell:
             self._tell(batch, began_ns)
@@ -216,6 +216,12 @@ class Writer:
         self._stats.add(retries=1)
         self._stats.waits_for = line
         log.warning("%s: %s", self._thread.name, line)
+
+
+def _blocks(frame: pl.DataFrame) -> Iterator[pl.DataFrame]:
+    """Of equal size, about `BLOCK_ROWS`: what is left over by a few rows would cost an insert of its own."""
+    count = max(1, round(len(frame) / BLOCK_ROWS))
+    return frame.iter_slices(max(1, -(-len(frame) // count)))
 
 
 def by_table(batch: list[Table]) -> list[tuple[str, pl.DataFrame]]:

@@ -13,7 +13,7 @@ from polars.exceptions import PanicException
 from flows.stats import LaneStats
 from flows.status_events import decode
 from flows.stopping import Stop
-from flows.writer import STATUS_EVENTS, Cut, Inserts, Table, Writer, by_table
+from flows.writer import BLOCK_ROWS, STATUS_EVENTS, Cut, Inserts, Table, Writer, by_table
 from schemas.errors import TidemarkError, WarehouseDown, WarehouseError
 from sql.warehouse import Warehouse
 from tests.flows.making import NOW_MS, event, line, records_of
@@ -100,6 +100,24 @@ def in_thread(action: Callable[[], None]) -> tuple[threading.Thread, list[BaseEx
     thread = threading.Thread(target=run)
     thread.start()
     return thread, outcome
+
+
+@pytest.mark.parametrize(
+    ("count", "blocks"),
+    [(0, []), (1, [1]), (BLOCK_ROWS + 7, [BLOCK_ROWS + 7]), (2 * BLOCK_ROWS - 1, [BLOCK_ROWS, BLOCK_ROWS - 1])],
+)
+def test_a_large_batch_goes_in_equal_blocks_and_no_few_rows_on_their_own(
+    make: Make, count: int, blocks: list[int]
+) -> None:
+    """An insert into nine tables costs as much as 50,000 rows."""
+    database = Database()
+    writer = make(database)
+    none_land = np.zeros(1, np.bool_)
+    writer.put(Table("t", pl.DataFrame({"n": [-1]}), none_land))
+    writer.put(Table("t", pl.DataFrame({"n": np.arange(count)})))
+    writer.drain()
+    assert [len(numbers) for _, numbers in database.inserts] == blocks
+    assert database.landed == list(range(count))
 
 
 def test_a_batch_goes_when_it_has_its_rows(make: Make) -> None:
