@@ -50,9 +50,9 @@ class Straight(NamedTuple):
         return self._number(name).cast(pl.Boolean)
 
     def lacks(self, name: str) -> Flags:
-        """Of text that recurs, or a number."""
+        """Where a text that recurs, or a number, is missing."""
         if name in self.fields.recurring:
-            lacking: Flags = self.plain.recurring[self.fields.recurring.index(name)].numbers == 0
+            lacking: Flags = self.plain.recurring[self.fields.recurring.index(name)].codes == 0
             return lacking
         return self._absent(name)
 

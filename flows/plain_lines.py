@@ -74,20 +74,20 @@ class Plain(NamedTuple):
     starts: Places
     lengths: Lengths
     hashes: NDArray[np.uint32]
-    recurring: list["Numbered"]
+    recurring: list["Coded"]
 
 
-class Numbered(NamedTuple):
-    """Texts as numbers: what each stands for, null first. A text may have several, if there are many."""
+class Coded(NamedTuple):
+    """Texts as codes: what each stands for, null first. A text may have several, if there are many."""
 
-    numbers: NDArray[np.uint32]
+    codes: NDArray[np.uint32]
     texts: list[str | None]
 
     def column(self, name: str) -> pl.Series:
         """Categorical, so that texts are compared and sent as numbers."""
         if len(self.texts) == 1:
-            return pl.repeat(None, len(self.numbers), dtype=pl.Categorical, eager=True).alias(name)
-        return as_categorical(name, self.numbers, self.texts)
+            return pl.repeat(None, len(self.codes), dtype=pl.Categorical, eager=True).alias(name)
+        return as_categorical(name, self.codes, self.texts)
 
 
 class PlainReader:
@@ -95,11 +95,11 @@ class PlainReader:
 
     def __init__(
         self,
-        recurring: Sequence[str] = (),
-        hashed: Sequence[str] = (),
-        texts: Sequence[str] = (),
-        integers: Sequence[str] = (),
-        flags: Sequence[str] = (),
+        recurring: Sequence[str],
+        hashed: Sequence[str],
+        texts: Sequence[str],
+        integers: Sequence[str],
+        flags: Sequence[str],
     ) -> None:
         kinds = (recurring, hashed, texts, integers, flags)
         names = [name.encode() for kind in kinds for name in kind]
@@ -136,7 +136,7 @@ class PlainReader:
         kept = slice(0, filled)
         bounds = Bounds(spans[0, kept], spans[1, kept], origins[0, kept], origins[1, kept])
         recurring = [
-            Numbered(
+            Coded(
                 codes[field, kept],
                 [None, *(string_at(*text).decode() for text in known[field, 1 : count + 1].tolist())],
             )

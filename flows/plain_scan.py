@@ -3,7 +3,7 @@
 import numpy as np
 from numba import boolean, int32, int64, njit, types, uint32, uint64
 
-from flows.text_table import hash_text, number_of
+from flows.text_table import code_of, hash_text
 from flows.words import (
     FALSE,
     NOT_PLAIN,
@@ -124,7 +124,7 @@ def scan(
     """
     recurring, hashed, texts, integers, fields = ends
     order = np.zeros(FIELDS_AT_MOST, np.int64)  # the fields of the line before, to be tried first
-    last = np.zeros((FIELDS_AT_MOST, 3), np.int64)  # and its texts that recur, by field: their numbers, starts, lengths
+    last = np.zeros((FIELDS_AT_MOST, 3), np.int64)  # code, start, length of the latest text of each field that recurs
     table = np.zeros((recurring, _SLOTS), np.int32)
     row, room, record, line_number = 0, len(plain), -1, 0
     line = end = np.uint64(0)
@@ -158,7 +158,7 @@ def scan(
                     text, length = value_at + _1, at - value_at - _2
                     if field < recurring:
                         if not code:
-                            code = number_of(text, length, field, table, known, counts)
+                            code = code_of(text, length, field, table, known, counts)
                             last[field, 0], last[field, 1], last[field, 2] = code, text, length
                         codes[field, row] = code
                     elif field < hashed:

@@ -1,6 +1,7 @@
 """Texts at addresses: numbered, hashed, gathered. Compiled by numba, free of the GIL.
 
-A negative length is a null, which counts as empty. Whoever calls keeps alive what the texts stand in.
+Whoever calls keeps alive what the texts stand in. Whoever changes this file removes `__pycache__`: `flows.plain_scan`
+has it compiled in, and numba's cache only looks whether that file has changed.
 """
 
 import numpy as np
@@ -8,7 +9,8 @@ from numba import int32, int64, njit, types, uint8, uint32, uint64
 
 from flows.words import WORD, byte, put_byte, put_word, same, word
 
-_0, _1, _8, _32 = np.uint64(0), np.uint64(1), np.uint64(8), np.uint64(32)
+_0, _1, _8, _32, _33 = (np.uint64(number) for number in (0, 1, 8, 32, 33))
+_FIRST, _SECOND = np.uint64(0xFF51AFD7ED558CCD), np.uint64(0xC4CEB9FE1A85EC53)
 _ODD = np.uint64(0x9E3779B97F4A7C15)
 """2^64 over the golden ratio: Fibonacci hashing (Knuth, TAOCP 3, 6.4)."""
 
@@ -19,9 +21,12 @@ def _size(length):
 
 
 @njit(cache=True, nogil=True)
-def text_hash(text, length):
-    """64 bits, eight bytes at a time by multiplication and folding; the last of a long text may be read twice."""
-    mixed, left = length, length
+def _mixed(text, length):
+    """64 bits, eight bytes at a time by multiplication and folding; the last of a long text may be read twice.
+
+    The end is MurmurHash3's fmix64 (https://github.com/aappleby/smhasher).
+    """
+    mixed, left = length ^ _ODD, length
     while left >= WORD:
         mixed = (mixed ^ word(text + length - left)) * _ODD
         mixed, left = mixed ^ (mixed >> _32), left - WORD
@@ -32,13 +37,15 @@ def text_hash(text, length):
         for place in range(_0, left):
             tail = (tail << _8) | np.uint64(byte(text + place))
     mixed = (mixed ^ tail) * _ODD
-    return (mixed ^ (mixed >> _32)) * _ODD
+    mixed = (mixed ^ (mixed >> _33)) * _FIRST
+    mixed = (mixed ^ (mixed >> _33)) * _SECOND
+    return mixed ^ (mixed >> _33)
 
 
 @njit(uint32(uint64, uint64), cache=True, nogil=True)
 def hash_text(text, length):
-    """The upper half of `text_hash`: all of a text goes into it."""
-    return np.uint32(text_hash(text, length) >> _32)
+    """The upper half of a text's hash. Windows keep it, and processes compare it: it stays as it is."""
+    return np.uint32(_mixed(text, length) >> _32)
 
 
 @njit(uint8[::1](int64[::1], int64[::1]), cache=True, nogil=True)
@@ -78,7 +85,10 @@ def _doubled(starts, lengths, firsts, slots):
 
 @njit(types.Tuple((uint32[::1], int64[::1]))(int64[::1], int32[::1]), cache=True, nogil=True)
 def intern_texts(starts, lengths):
-    """Codes, and the first row of each; an open-addressing table of codes, doubled when half full."""
+    """Codes, and the first row of each; an open-addressing table of codes, doubled when half full.
+
+    A negative length is a null, which counts as empty.
+    """
     rows = len(starts)
     codes, firsts = np.empty(rows, np.uint32), np.empty(rows, np.int64)
     table, known, code = np.full(64, -1, np.int64), 0, np.int64(-1)
@@ -104,23 +114,23 @@ def intern_texts(starts, lengths):
 
 
 @njit(cache=True, nogil=True)
-def number_of(text, length, field, table, known, counts):
-    """The number of a text among those of its field, from 1 on; `known[field, number]` tells where it stands and how
-    long it is.
+def code_of(text, length, field, table, known, counts):
+    """The code of a text among those of its field, from 1 on; `known[field, code]` tells where it stands and how long
+    it is.
 
-    `table` (by field, numbers by slot, 0 where it is free) is given no more once it is half full, so that it need not
-    grow: texts beyond are numbered each time.
+    `table` (by field, codes by slot, 0 where it is free) is given no more once it is half full, so that it need not
+    grow: a text beyond gets another code each time.
     """
     slots = table.shape[1]
     at = _slot(text, length, slots)
     while table[field, at] > 0:
-        number = np.int64(table[field, at])
-        if length == np.uint64(known[field, number, 1]) and same(text, np.uint64(known[field, number, 0]), length):
-            return number
+        code = np.int64(table[field, at])
+        if length == np.uint64(known[field, code, 1]) and same(text, np.uint64(known[field, code, 0]), length):
+            return code
         at = (at + 1) & (slots - 1)
     counts[field] += 1
-    number = counts[field]
-    known[field, number, 0], known[field, number, 1] = text, length
-    if 2 * number < slots:
-        table[field, at] = number
-    return number
+    code = counts[field]
+    known[field, code, 0], known[field, code, 1] = text, length
+    if 2 * code < slots:
+        table[field, at] = code
+    return code

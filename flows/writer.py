@@ -190,7 +190,7 @@ class Writer:
         """Until all has landed `drain` waits: after an error it must find the failure, never nothing left to do."""
         started, began_ns = time.monotonic(), time.time_ns()
         for name, frame in by_table(batch):
-            for block in _blocks(frame):
+            for block in blocks(frame):
                 self._insert(warehouse, name, block)
         if self._tell:
             self._tell(batch, began_ns)
@@ -218,8 +218,8 @@ class Writer:
         log.warning("%s: %s", self._thread.name, line)
 
 
-def _blocks(frame: pl.DataFrame) -> Iterator[pl.DataFrame]:
-    """Of equal size, about `BLOCK_ROWS`: what is left over by a few rows would cost an insert of its own."""
+def blocks(frame: pl.DataFrame) -> Iterator[pl.DataFrame]:
+    """Of equal size, at most half as much again as `BLOCK_ROWS`: a few rows left over would cost their own insert."""
     count = max(1, round(len(frame) / BLOCK_ROWS))
     return frame.iter_slices(max(1, -(-len(frame) // count)))
 

@@ -48,8 +48,8 @@ Run = Callable[[], Count | None]
 
 
 def compete(prepare: Callable[[Task], Run]) -> None:
-    """`prepare` does what a deployment has behind it once it runs: imports, connections. What ends the process comes
-    after the clock, at its exit."""
+    """`prepare` does what a deployment has behind it once it runs: imports, connections. A system's own end is timed;
+    ClickHouse ends when the process exits, untimed: a deployed one goes on."""
     run = prepare(Task(**json.loads(sys.argv[1])))
     _tell("ready")
     if sys.stdin.readline().strip() != "go":

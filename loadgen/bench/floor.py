@@ -16,7 +16,7 @@ from flows.lines import Lines
 from flows.status_events import typed
 from flows.status_lines import read_status_lines
 from flows.topics import Record, list_partitions, open_reader
-from flows.writer import BLOCK_ROWS, STATUS_EVENTS, Table, by_table
+from flows.writer import STATUS_EVENTS, Table, blocks, by_table
 from loadgen.bench.contest import Run, Task, compete
 from schemas.settings import Settings
 from sql.warehouse import Warehouse
@@ -53,16 +53,14 @@ def decode(task: Task) -> Run:
 
 def insert(task: Task) -> Run:
     frame = pl.concat([_frame(poll) for poll in _polls(task)])
-    blocks = [
-        sorted_ for block in frame.iter_slices(BLOCK_ROWS) for _, sorted_ in by_table([Table(STATUS_EVENTS, block)])
-    ]
+    ready = [sorted_ for block in blocks(frame) for _, sorted_ in by_table([Table(STATUS_EVENTS, block)])]
     warehouse = Warehouse(task.clickhouse)
     warehouse.query("SELECT 1")
-    return lambda: _insert(warehouse, blocks)
+    return lambda: _insert(warehouse, ready)
 
 
-def _insert(warehouse: Warehouse, blocks: list[pl.DataFrame]) -> None:
-    for block in blocks:
+def _insert(warehouse: Warehouse, ready: list[pl.DataFrame]) -> None:
+    for block in ready:
         warehouse.insert(STATUS_EVENTS, block)
 
 

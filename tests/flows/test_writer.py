@@ -104,7 +104,7 @@ def in_thread(action: Callable[[], None]) -> tuple[threading.Thread, list[BaseEx
 
 @pytest.mark.parametrize(
     ("count", "blocks"),
-    [(0, []), (1, [1]), (BLOCK_ROWS + 7, [BLOCK_ROWS + 7]), (2 * BLOCK_ROWS - 1, [BLOCK_ROWS, BLOCK_ROWS - 1])],
+    [(0, []), (1, [1]), (BLOCK_ROWS + 7, [BLOCK_ROWS + 7]), (2 * BLOCK_ROWS + 7, [BLOCK_ROWS + 4, BLOCK_ROWS + 3])],
 )
 def test_a_large_batch_goes_in_equal_blocks_and_no_few_rows_on_their_own(
     make: Make, count: int, blocks: list[int]

@@ -2,7 +2,8 @@
 
 A server would do this by a materialized view on the Kafka table; chDB refuses that background consumer, so a loop of
 INSERT SELECT drives the same engine, and spares it the pauses between polls (by default it gathers for up to 7.5 s).
-Block and poll sizes are the best of those tried (65,536 to 1,048,576 rows), inserts have Tidemark's settings.
+Its consumer's end is not timed, in its favour. Block and poll sizes are the best of those tried (65,536 to 1,048,576
+rows), inserts have Tidemark's settings.
 """
 
 import atexit
